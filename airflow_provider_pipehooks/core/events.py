@@ -1,0 +1,108 @@
+"""What happens while a run is watched. Past tense, frozen; ``str(event)`` is the line for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.core.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateChanged:
+    """The remote's word for the run changed, or was seen for the first time (``old`` is None)."""
+
+    old: Run | None
+    new: Run
+
+    def __str__(self) -> str:
+        since = f"{self.old.status} -> " if self.old else ""
+        reason = f": {self.new.message}" if self.new.message else ""
+        return f"{self.new.label} is {since}{self.new.status}{reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnknownStatusSeen:
+    """The remote used a word our table does not have; it is watched on as not terminal."""
+
+    run: Run
+
+    def __str__(self) -> str:
+        return (
+            f"{self.run.label}: {self.run.status!r} is not a known status; taken as not finished. "
+            "Add it to the table in services, or upgrade."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookFailed:
+    """One look at the run failed in a way that says nothing about the run.
+
+    :param in_a_row: how many looks have failed since the last good one, this one included.
+    """
+
+    error: RemoteCallError
+    in_a_row: int
+    pause_s: float
+
+    def __str__(self) -> str:
+        count = f"{self.in_a_row} in a row, next try in {self.pause_s:.0f} s"
+        return f"Could not look at the run ({count}): {self.error}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StillWaiting:
+    """Once a minute, so that a quiet log is not a dead one."""
+
+    run: Run
+    waited_s: float
+    looks: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.run.label} is still {self.run.status} after {self.waited_s:.0f} s and {self.looks} looks"
+        )
+
+
+WatchEvent = StateChanged | UnknownStatusSeen | LookFailed | StillWaiting
+
+EndReason = Literal["run_ended", "deadline", "not_found", "access_denied", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitEnded:
+    """A wait is over; the payload of the trigger's event, so it can be read back from JSON.
+
+    :param reason: ``run_ended``: see ``run``; ``deadline``: time is up and the run goes on; the others:
+        the remote answered in a way that waiting cannot mend.
+    :param run: as last seen; None when it was never seen.
+    :param message: for reasons other than ``run_ended``.
+    """
+
+    reason: EndReason
+    run: Run | None = None
+    message: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"reason": str, "run": <outcome record> | None, "message": str | None}``."""
+        return {
+            "reason": self.reason,
+            "run": self.run.to_json() if self.run else None,
+            "message": self.message,
+        }
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any] | None) -> WaitEnded:
+        """Read what came back through Airflow's database.
+
+        :raises ValueError: missing, or not what :meth:`to_json` wrote: a lost payload must never pass for
+            a success.
+        """
+        if payload is None or payload.get("reason") not in get_args(EndReason):
+            raise ValueError(f"The trigger's event is not the end of a wait: {payload!r}")
+        run = Run.from_json(payload["run"]) if payload.get("run") else None
+        if payload["reason"] == "run_ended" and (run is None or not run.is_terminal):
+            raise ValueError(f"The trigger's event says the run ended, but its run did not: {payload!r}")
+        return cls(reason=payload["reason"], run=run, message=payload.get("message"))

@@ -1,0 +1,121 @@
+"""One execution on the remote, as everything else in the package sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from airflow_provider_pipehooks.core.run_state import FAILED, TERMINAL, RunState
+
+#: Who or what ended a run badly: the user's code or data, its settings, the platform, a limit of the
+#: account, the run's own time limit, or somebody's cancel.
+FailureKind = Literal["user", "configuration", "platform", "quota", "timeout", "cancelled", "skipped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One thing that went wrong inside a run.
+
+    :param name: a dbt node (``test.shop.no_negative_amounts``), a dbt step, or a Databricks task key.
+    :param message: the remote's text, one line where it can be.
+    :param url: where to read more, if the remote has a page for it.
+    """
+
+    name: str
+    message: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A remote run as it was last seen.
+
+    ``state`` is None when the remote used a word that the service's table does not know; such a run is
+    not terminal.
+
+    :param service: ``dbt_cloud`` or ``databricks_jobs``.
+    :param run_id: the remote's id; numbers as int.
+    :param status: the remote's own word, kept as it came.
+    :param job_id: the definition it ran; None for a one-time run.
+    :param message: the remote's own reason, None when it gave none.
+    :param kind: set when ``state`` is a failed one.
+    :param cancelled_by: who asked for the cancel, when the remote says so.
+    :param attempt: 1 for the first; each repair in place adds one.
+    """
+
+    service: str
+    run_id: int | str
+    state: RunState | None
+    status: str
+    job_id: int | str | None = None
+    name: str | None = None
+    url: str | None = None
+    message: str | None = None
+    kind: FailureKind | None = None
+    cancelled_by: str | None = None
+    attempt: int = 1
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def is_success(self) -> bool:
+        return self.state is RunState.SUCCESS
+
+    @property
+    def is_failed(self) -> bool:
+        return self.state in FAILED
+
+    @property
+    def label(self) -> str:
+        """How messages name it: ``dbt_cloud run 42``."""
+        return f"{self.service} run {self.run_id}"
+
+    @property
+    def outcome(self) -> str:
+        """The word for people: the state's name in lower case, unless how it ended says more."""
+        if self.kind in _OUTCOMES:
+            return _OUTCOMES[self.kind]
+        return self.state.name.lower() if self.state is not None else f"unknown ({self.status})"
+
+    def with_failures(self, *failures: Failure) -> Run:
+        return replace(self, failures=failures)
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome record: what XCom ``run`` and a trigger's event carry. Times as ISO 8601 text."""
+        record = asdict(self)
+        record["state"] = self.state.name if self.state is not None else None
+        for key in _TIMES:
+            record[key] = record[key].isoformat() if record[key] else None
+        record["failures"] = list(record["failures"])
+        return record
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Run:
+        """Read an outcome record.
+
+        Keys that this version does not know are left out, so a record written by a newer one is readable.
+
+        :raises ValueError: not a record of a run; quotes it.
+        """
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in record.items() if key in known}
+        try:
+            values["state"] = RunState[record["state"]] if record["state"] is not None else None
+            for key in _TIMES:
+                values[key] = datetime.fromisoformat(record[key]) if record.get(key) else None
+            values["failures"] = tuple(Failure(**failure) for failure in record.get("failures", ()))
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as err:
+            raise ValueError(f"Not the record of a run: {record!r} ({err})") from err
+
+
+_OUTCOMES = {"timeout": "timed out", "skipped": "skipped"}
+_TIMES = ("created_at", "started_at", "finished_at")

@@ -1,0 +1,1 @@
+"""Connection, auth and transport. A hook makes calls; what the answers mean is in ``services``."""

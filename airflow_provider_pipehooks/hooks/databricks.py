@@ -1,0 +1,113 @@
+"""Calls on a Databricks workspace: own connection type, the official provider's, or a plain HTTP one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.hooks.auth import Auth, AzureServicePrincipal, ClientCredentials, FixedToken
+from airflow_provider_pipehooks.hooks.connection import Target, base_url, extra_of, proxies_of, verify_of
+from airflow_provider_pipehooks.hooks.remote import RemoteHook
+from airflow_provider_pipehooks.services.base import Request
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+#: Application id of Azure Databricks, the same in every tenant.
+AZURE_DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
+AZURE_MANAGEMENT = "https://management.core.windows.net/"
+ENTRA = "https://login.microsoftonline.com"
+#: Ways in that the official provider has and this one does not.
+_NOT_HERE = (
+    "use_azure_managed_identity",
+    "use_default_azure_credential",
+    "federated_k8s",
+    "federated_aws",
+    "federated_token_provider",
+)
+
+
+class DatabricksHook(RemoteHook):
+    """Calls on one workspace; Jobs and Pipelines share it.
+
+    Connection fields: ``host``, and one of: ``password`` a personal access token; ``login`` and ``password``
+    of a service principal with extra ``service_principal_oauth`` true; the same with extra
+    ``azure_tenant_id`` (and ``azure_resource_id`` if it is no user of the workspace). Extras ``proxies``
+    and ``verify``.
+
+    :param databricks_conn_id: type ``pipehooks_databricks``, ``databricks`` or ``http``.
+    :param options: of :class:`~airflow_provider_pipehooks.hooks.remote.RemoteHook`.
+    """
+
+    conn_name_attr = "databricks_conn_id"
+    default_conn_name = "databricks_default"
+    conn_type = "pipehooks_databricks"
+    hook_name = "Databricks (pipehooks)"
+    accepted_types: ClassVar[tuple[str, ...]] = (conn_type, "databricks", "http")
+    connection_test: ClassVar[Request] = Request(
+        method="GET", path="/api/2.2/jobs/list", params={"limit": "1"}
+    )
+
+    def __init__(self, databricks_conn_id: str = default_conn_name, **options: Any) -> None:
+        super().__init__(databricks_conn_id, **options)
+
+    def read_connection(self, conn: Connection) -> Target:
+        extra = extra_of(conn)
+        if not conn.host and extra.get("host"):
+            conn.host = str(extra["host"])
+        url = base_url(conn, api_path=r"/api(/2\.\d)?" if conn.conn_type == "http" else None)
+        return Target(
+            conn_id=conn.conn_id,
+            base_url=url,
+            auth=_auth(conn, url),
+            proxies=proxies_of(conn),
+            verify=verify_of(conn),
+        )
+
+
+def _auth(conn: Connection, url: str) -> Auth:
+    """In the official provider's order of precedence."""
+    extra = extra_of(conn)
+    if token := extra.get("token"):
+        return FixedToken("Bearer", str(token))
+    if conn.password and conn.login in (None, "", "token"):
+        return FixedToken("Bearer", conn.password)
+    if tenant := extra.get("azure_tenant_id"):
+        return _azure(conn, f"{str(extra.get('azure_ad_endpoint') or ENTRA).rstrip('/')}/{tenant}")
+    if extra.get("service_principal_oauth"):
+        return _grant(conn, f"{url}/oidc/v1/token")
+    if unsupported := [key for key in _NOT_HERE if extra.get(key)]:
+        raise ConfigurationError(
+            f"Connection {conn.conn_id!r}: extra {unsupported[0]!r} is not supported. Use a token, "
+            "'service_principal_oauth', or 'azure_tenant_id' with a service principal."
+        )
+    raise ConfigurationError(
+        f"Connection {conn.conn_id!r} has no usable credentials. Put a personal access token into Password "
+        "and leave Login empty, or a service principal's id and secret into both and set extra "
+        "'service_principal_oauth' to true. Databricks no longer takes users' passwords."
+    )
+
+
+def _azure(conn: Connection, endpoint: str) -> AzureServicePrincipal:
+    def grant(resource: str) -> ClientCredentials:
+        return _grant(conn, f"{endpoint}/oauth2/v2.0/token", scope=f"{resource}/.default", in_form=True)
+
+    resource_id = extra_of(conn).get("azure_resource_id")
+    return AzureServicePrincipal(
+        workspace=grant(AZURE_DATABRICKS),
+        management=grant(AZURE_MANAGEMENT) if resource_id else None,
+        resource_id=str(resource_id) if resource_id else None,
+    )
+
+
+def _grant(
+    conn: Connection, url: str, *, scope: str = "all-apis", in_form: bool = False
+) -> ClientCredentials:
+    if not conn.login or not conn.password:
+        raise ConfigurationError(
+            f"Connection {conn.conn_id!r}: a service principal needs its client id in Login and its secret "
+            "in Password."
+        )
+    return ClientCredentials(
+        url=url, client_id=conn.login, client_secret=conn.password, scope=scope, in_form=in_form
+    )

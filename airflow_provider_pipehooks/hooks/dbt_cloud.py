@@ -1,0 +1,89 @@
+"""Calls on dbt Cloud: own connection type, the official provider's, or the tutorial's HTTP connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.hooks.auth import FixedToken
+from airflow_provider_pipehooks.hooks.connection import (
+    Target,
+    as_id,
+    base_url,
+    extra_of,
+    proxies_of,
+    verify_of,
+)
+from airflow_provider_pipehooks.hooks.remote import RemoteHook
+from airflow_provider_pipehooks.services.base import Request
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+#: The tutorial's Variables, read only for what the connection leaves out.
+ACCOUNT_VARIABLE = "dbt_account_id"
+TOKEN_VARIABLE = "SECRET_DBT_TOKEN"
+#: What the official type's empty host means.
+SHARED_HOST = "cloud.getdbt.com"
+
+
+class DbtCloudHook(RemoteHook):
+    """Calls on one dbt Cloud account.
+
+    Connection fields: ``host`` the access URL, ``login`` the account id, ``password`` the token; extras
+    ``proxies`` and ``verify``. A connection of type ``http`` holds the API's base URL as host.
+
+    :param dbt_cloud_conn_id: type ``pipehooks_dbt_cloud``, ``dbt_cloud`` or ``http``.
+    :param options: of :class:`~airflow_provider_pipehooks.hooks.remote.RemoteHook`.
+    """
+
+    conn_name_attr = "dbt_cloud_conn_id"
+    default_conn_name = "dbt_cloud_default"
+    conn_type = "pipehooks_dbt_cloud"
+    hook_name = "dbt Cloud (pipehooks)"
+    accepted_types: ClassVar[tuple[str, ...]] = (conn_type, "dbt_cloud", "http")
+    # Reads the account itself, so a token of another account is found out too.
+    connection_test: ClassVar[Request] = Request(method="GET", path="/api/v2/accounts/{account_id}/")
+
+    def __init__(self, dbt_cloud_conn_id: str = default_conn_name, **options: Any) -> None:
+        super().__init__(dbt_cloud_conn_id, **options)
+
+    def read_connection(self, conn: Connection) -> Target:
+        official = conn.conn_type == "dbt_cloud"
+        http = conn.conn_type == "http"
+        token = conn.password or _variable(TOKEN_VARIABLE)
+        if not token:
+            raise ConfigurationError(
+                f"Connection {conn.conn_id!r} has no token. Put it into Password, or into the Variable "
+                f"{TOKEN_VARIABLE!r}."
+            )
+        return Target(
+            conn_id=conn.conn_id,
+            base_url=base_url(
+                conn,
+                default_host=SHARED_HOST if official else None,
+                api_path=r"/api(/v\d(/accounts)?)?" if http else None,
+            ),
+            auth=FixedToken("Token", token),
+            account_id=self._account(conn, http=http),
+            proxies=proxies_of(conn),
+            verify=verify_of(conn),
+        )
+
+    def _account(self, conn: Connection, *, http: bool) -> int:
+        """The argument wins, then the connection, then the Variable. An HTTP login may be a user's name."""
+        login = conn.login if conn.login and (not http or conn.login.isdigit()) else None
+        account = self.account_id or login or extra_of(conn).get("account_id") or _variable(ACCOUNT_VARIABLE)
+        if not account:
+            raise ConfigurationError(
+                f"No dbt Cloud account id: pass account_id, put it into Login of connection "
+                f"{conn.conn_id!r}, or into the Variable {ACCOUNT_VARIABLE!r}."
+            )
+        return as_id(account, f"The dbt Cloud account id (connection {conn.conn_id!r})")
+
+
+def _variable(key: str) -> str | None:
+    from airflow.sdk import Variable
+
+    value: str | None = Variable.get(key, default=None)
+    return value

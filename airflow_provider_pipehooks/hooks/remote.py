@@ -1,0 +1,249 @@
+"""What the hooks of all services share: read the connection, get a token, send, say clearly what failed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.hooks.transport import AsyncSender, SyncSender
+from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+    from typing_extensions import Self
+
+    from airflow_provider_pipehooks.hooks.connection import Target
+
+T = TypeVar("T")
+
+
+class RemoteHook(BaseHook):
+    """Calls on one connection, from a worker (:meth:`call`) or the triggerer (:meth:`acall`).
+
+    :param conn_id: of any accepted type.
+    :param account_id: instead of the connection's; only where the service has accounts.
+    :param timeout_seconds: for one HTTP call; there is always one.
+    :param retry_limit: how often a call that changes nothing is tried when the remote is in trouble.
+    :param retry_delay: seconds before the second try; doubled for each further one.
+    :param retry_args: refused; the official hooks pass it to tenacity.
+    """
+
+    accepted_types: ClassVar[tuple[str, ...]]
+    connection_test: ClassVar[Request]
+
+    def __init__(
+        self,
+        conn_id: str,
+        *,
+        account_id: int | None = None,
+        timeout_seconds: float = 30.0,
+        retry_limit: int = 3,
+        retry_delay: float = 1.0,
+        retry_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if retry_args:
+            raise ConfigurationError("retry_args is not supported: use retry_limit and retry_delay.")
+        if retry_limit < 1:
+            raise ConfigurationError(f"retry_limit must be at least 1, not {retry_limit!r}.")
+        self.conn_id = conn_id
+        self.account_id = account_id
+        self.timeout_seconds = timeout_seconds
+        self.retry_limit = retry_limit
+        self.retry_delay = retry_delay
+        self._target: Target | None = None
+        self._sender: SyncSender | None = None
+        self._async_sender: AsyncSender | None = None
+
+    def read_connection(self, conn: Connection) -> Target:
+        """What the connection says, with each type's own field meaning. May read Variables.
+
+        :raises ConfigurationError: something is missing or wrong.
+        """
+        raise NotImplementedError
+
+    @property
+    def target(self) -> Target:
+        """The connection, read once. Not from inside an event loop: use :meth:`atarget` there."""
+        if self._target is None:
+            try:
+                conn = self.get_connection(self.conn_id)
+            except Exception as err:
+                raise _connection_error(self.conn_id, err) from err
+            self._target = self._read(conn)
+        return self._target
+
+    async def atarget(self) -> Target:
+        if self._target is None:
+            try:
+                conn = await self.aget_connection(self.conn_id)
+            except Exception as err:
+                raise _connection_error(self.conn_id, err) from err
+            # In a thread: it may read Variables, which only has a blocking form.
+            self._target = await asyncio.to_thread(self._read, conn)
+        return self._target
+
+    def _read(self, conn: Connection) -> Target:
+        if conn.conn_type not in self.accepted_types:
+            raise ConfigurationError(
+                f"Connection {self.conn_id!r} has the type {conn.conn_type!r}; {type(self).__name__} takes "
+                f"{', '.join(self.accepted_types)}."
+            )
+        return self.read_connection(conn)
+
+    def call(self, procedure: Procedure[T], *, tries: int | None = None) -> T:
+        """Send the requests of a procedure and give its result.
+
+        :param tries: for each request that changes nothing; ``retry_limit`` if not given.
+        :raises RemoteCallError: the remote refused, or gave no usable answer.
+        """
+        request = _advance(procedure)
+        while isinstance(request, Request):
+            try:
+                answer: Answer | RemoteCallError = self._send(request, tries or self.retry_limit)
+            except RemoteCallError as err:
+                answer = err
+            request = _advance(procedure, answer)
+        return request.value
+
+    async def acall(self, procedure: Procedure[T], *, tries: int | None = None) -> T:
+        """As :meth:`call`, inside an event loop."""
+        request = _advance(procedure)
+        while isinstance(request, Request):
+            try:
+                answer: Answer | RemoteCallError = await self._asend(request, tries or self.retry_limit)
+            except RemoteCallError as err:
+                answer = err
+            request = _advance(procedure, answer)
+        return request.value
+
+    def _send(self, request: Request, tries: int) -> Answer:
+        target = self.target
+        if self._sender is None:
+            self._sender = SyncSender(target, self.timeout_seconds)
+        headers = self.call(target.auth.headers()) if request.authorized else {}
+        request = _addressed(request, target)
+        for attempt in range(1, tries + 1):
+            try:
+                return self._sender.send(request, headers)
+            except RemoteCallError as err:
+                pause_s = self._pause(request, err, attempt, tries)
+                if pause_s is None:
+                    raise _suspect(err, target) from err
+                time.sleep(pause_s)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _asend(self, request: Request, tries: int) -> Answer:
+        target = await self.atarget()
+        if self._async_sender is None:
+            self._async_sender = AsyncSender(target, self.timeout_seconds)
+        headers = await self.acall(target.auth.headers()) if request.authorized else {}
+        request = _addressed(request, target)
+        for attempt in range(1, tries + 1):
+            try:
+                return await self._async_sender.send(request, headers)
+            except RemoteCallError as err:
+                pause_s = self._pause(request, err, attempt, tries)
+                if pause_s is None:
+                    raise _suspect(err, target) from err
+                await asyncio.sleep(pause_s)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _pause(self, request: Request, err: RemoteCallError, attempt: int, tries: int) -> float | None:
+        """How long to wait before the same call may be sent again; None when it may not."""
+        if attempt >= tries or not err.retryable or not (request.repeatable or err.status_code == 429):
+            return None
+        pause_s: float = max(self.retry_delay * 2 ** (attempt - 1), err.retry_after_s or 0.0)
+        self.log.warning("Try %s of %s in %.0f s: %s", attempt + 1, tries, pause_s, err)
+        return pause_s
+
+    def reread(self) -> None:
+        """Forget the connection and what was fetched with it: the next call reads it again."""
+        if self._target is not None:
+            self._target.auth.forget()
+        self.close()
+        self._target = None
+
+    async def areread(self) -> None:
+        if self._target is not None:
+            self._target.auth.forget()
+        await self.aclose()
+        self._target = None
+
+    def close(self) -> None:
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+
+    async def aclose(self) -> None:
+        if self._async_sender is not None:
+            await self._async_sender.close()
+            self._async_sender = None
+
+    def detached(self) -> Self:
+        """A hook on the same connection, already read, with HTTP connections of its own."""
+        twin = copy(self)
+        twin._sender = twin._async_sender = None
+        return twin
+
+    def test_connection(self) -> tuple[bool, str]:
+        """For the button in Airflow's connection form."""
+        try:
+            self.call(_once(self.connection_test), tries=1)
+            return True, f"{self.target.base_url} accepts this connection."
+        except Exception as err:
+            return False, str(err)
+        finally:
+            self.close()
+
+
+@dataclass(frozen=True)
+class _Result(Generic[T]):
+    """A procedure is over; its own class, so that it cannot be taken for a request."""
+
+    value: T
+
+
+def _advance(procedure: Procedure[T], answer: Answer | RemoteCallError | None = None) -> Request | _Result[T]:
+    """Move a procedure to its next request or its result. It may catch errors where it waits."""
+    try:
+        if isinstance(answer, RemoteCallError):
+            return procedure.throw(answer)
+        return procedure.send(answer) if answer is not None else next(procedure)
+    except StopIteration as end:
+        return _Result(end.value)
+
+
+def _once(request: Request) -> Procedure[None]:
+    yield request
+
+
+def _addressed(request: Request, target: Target) -> Request:
+    return replace(request, path=request.path.replace("{account_id}", str(target.account_id)))
+
+
+def _connection_error(conn_id: str, err: Exception) -> Exception:
+    """Airflow's own error for a missing connection does not say what to do."""
+    if type(err).__name__ != "AirflowNotFoundException":
+        return err
+    return ConfigurationError(
+        f"Connection {conn_id!r} does not exist. Add it: airflow connections add {conn_id} --conn-type ..."
+    )
+
+
+def _suspect(err: RemoteCallError, target: Target) -> RemoteCallError:
+    """A valid token on the wrong host is answered like a bad token, so the text names both."""
+    if not isinstance(err, AccessDenied):
+        return err
+    return AccessDenied(
+        f"{err}. Check the token of connection {target.conn_id!r}, and that its host {target.base_url} is "
+        "the one of this account: the wrong host answers like a wrong token.",
+        status_code=err.status_code,
+    )

@@ -1,0 +1,142 @@
+"""Two senders of the same requests: ``requests`` for workers, ``aiohttp`` for the triggerer.
+
+Both are dependencies of the http provider already. They only move bytes; :mod:`services.base` reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from airflow_provider_pipehooks import __version__
+from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.hooks.connection import Target
+from airflow_provider_pipehooks.services.base import Answer, Request, read_answer
+
+if TYPE_CHECKING:
+    import aiohttp
+    import requests
+
+USER_AGENT = f"airflow-provider-pipehooks/{__version__}"
+CONNECT_TIMEOUT_S = 10.0
+POOL_SIZE = 20
+
+
+def url_of(target: Target, request: Request) -> str:
+    return request.path if "://" in request.path else f"{target.base_url}{request.path}"
+
+
+class SyncSender:
+    """One pool of connections for the calls of a worker."""
+
+    def __init__(self, target: Target, timeout_s: float) -> None:
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        self._target = target
+        self._timeout = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+        self._session: requests.Session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=POOL_SIZE))
+
+    def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
+        """Send one request.
+
+        :raises RemoteCallError: refused, or no usable answer.
+        """
+        import requests
+
+        try:
+            response = self._session.request(
+                request.method,
+                url_of(self._target, request),
+                params=request.params,
+                json=request.json,
+                data=request.form,
+                auth=request.basic_auth or _keep_header,
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
+                timeout=self._timeout,
+                # Given with the call, not set on the session: there the environment would win over them.
+                verify=self._target.verify,
+                proxies=dict(self._target.proxies) or None,
+                allow_redirects=request.method == "GET",
+            )
+        except requests.RequestException as err:
+            raise _no_answer(
+                request, err, final=isinstance(err, (requests.exceptions.SSLError, ValueError))
+            ) from err
+        return read_answer(request, response.status_code, response.headers, response.text)
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class AsyncSender:
+    """One pool of connections for the calls of one event loop; made and closed inside it."""
+
+    def __init__(self, target: Target, timeout_s: float) -> None:
+        import aiohttp
+
+        self._target = target
+        self._session: aiohttp.ClientSession = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=POOL_SIZE, ssl=_ssl_of(target.verify)),
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+            # Not trust_env: a ~/.netrc entry for the host would make aiohttp refuse our own header.
+        )
+
+    async def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
+        """Send one request; as :meth:`SyncSender.send`."""
+        import aiohttp
+
+        url = url_of(self._target, request)
+        try:
+            async with self._session.request(
+                request.method,
+                url,
+                params=request.params,
+                json=request.json,
+                data=request.form,
+                auth=aiohttp.BasicAuth(*request.basic_auth) if request.basic_auth else None,
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
+                proxy=_proxy_of(self._target, url),
+                allow_redirects=request.method == "GET",
+            ) as response:
+                text = (await response.read()).decode(errors="replace")
+                return read_answer(request, response.status, response.headers, text)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as err:
+            final = isinstance(err, (aiohttp.ClientSSLError, aiohttp.InvalidURL, ValueError))
+            raise _no_answer(request, err, final=final) from err
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+def _keep_header(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """An auth that changes nothing: without one, requests puts the user's ``~/.netrc`` over our header."""
+    return prepared
+
+
+def _ssl_of(verify: bool | str) -> ssl.SSLContext | bool:
+    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+
+
+def _proxy_of(target: Target, url: str) -> str | None:
+    """The connection's proxy, else the environment's, as requests does it."""
+    parts = urlsplit(url)
+    if parts.scheme in target.proxies or proxy_bypass(parts.hostname or ""):
+        return target.proxies.get(parts.scheme)
+    return getproxies().get(parts.scheme)
+
+
+def _no_answer(request: Request, err: Exception, *, final: bool) -> RemoteCallError:
+    """A call without an answer.
+
+    :param final: trying again changes nothing (a certificate, an address): then its text is told too.
+        Otherwise only its class, since the text may hold the password of a proxy.
+    """
+    reason = f"{type(err).__name__}: {err}" if final else type(err).__name__
+    return RemoteCallError(f"{request} got no answer: {reason}", retryable=not final)

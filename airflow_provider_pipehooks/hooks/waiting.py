@@ -1,0 +1,85 @@
+"""The two loops around one pure step: look, tell, sleep. For workers, and for the triggerer.
+
+The clock and the sleep are arguments, so that tests move time by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.core.events import WaitEnded, WatchEvent
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.watch import Watch, look
+from airflow_provider_pipehooks.hooks.remote import RemoteHook
+from airflow_provider_pipehooks.services.base import Service
+
+Tell = Callable[[WatchEvent], None]
+
+#: A cancel takes the remote a moment; a kill gives us only so long.
+CONFIRM_WITHIN_S = 20.0
+CONFIRM_POLL_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """Whom to ask about which run."""
+
+    hook: RemoteHook
+    service: Service
+    run_id: int | str
+
+
+def wait(
+    watched: Watched,
+    watch: Watch,
+    tell: Tell,
+    *,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> WaitEnded:
+    """Look at a run until it ends, the deadline comes, or waiting cannot mend what the remote answers."""
+    while True:
+        try:
+            seen: Run | RemoteCallError = watched.hook.call(watched.service.get_run(watched.run_id), tries=1)
+        except RemoteCallError as err:
+            seen = err
+        step = look(watch, seen, clock())
+        for event in step.events:
+            tell(event)
+        if step.end:
+            return step.end
+        if step.reread_connection:
+            watched.hook.reread()
+        sleep(step.pause_s)
+        watch = step.watch
+
+
+async def await_end(
+    watched: Watched,
+    watch: Watch,
+    tell: Tell,
+    *,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> WaitEnded:
+    """As :func:`wait`, inside an event loop."""
+    while True:
+        try:
+            seen: Run | RemoteCallError = await watched.hook.acall(
+                watched.service.get_run(watched.run_id), tries=1
+            )
+        except RemoteCallError as err:
+            seen = err
+        step = look(watch, seen, clock())
+        for event in step.events:
+            tell(event)
+        if step.end:
+            return step.end
+        if step.reread_connection:
+            await watched.hook.areread()
+        await sleep(step.pause_s)
+        watch = step.watch

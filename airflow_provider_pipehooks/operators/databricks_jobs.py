@@ -1,0 +1,393 @@
+"""START a Databricks job, or a one-time run."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json as json_lib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.configuration import conf
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_state import RunState
+from airflow_provider_pipehooks.hooks.connection import as_id
+from airflow_provider_pipehooks.operators.remote_run import OnCancel, RemoteRunOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_pipehooks.core.intent import Intent
+
+#: Run-now slots that Databricks refuses together with ``job_parameters``.
+TASK_SLOTS = (
+    "notebook_params",
+    "python_params",
+    "jar_params",
+    "spark_submit_params",
+    "python_named_params",
+    "dbt_commands",
+)
+#: Which part of a submitted task takes DAG params, as the official operator fills them in.
+PARAMS_OF_TASK: Mapping[str, str] = {
+    "notebook_task": "base_parameters",
+    "python_wheel_task": "named_parameters",
+    "sql_task": "parameters",
+    "run_job_task": "job_parameters",
+}
+
+
+class _DatabricksRunOperator(RemoteRunOperator):
+    """What run-now and submit share: the body put together from ``json`` and named parameters.
+
+    :param json: the body of the call; named parameters win over its keys.
+    :param idempotency_token: your own; otherwise one is made of the task, its run and its attempt.
+    :param polling_period_seconds: seconds between two looks.
+    :param databricks_retry_limit: tries of one call that may be repeated.
+    :param databricks_retry_delay: seconds before its second try; doubled for each further one.
+    :param databricks_retry_args: refused; use the two above.
+    :param timeout: seconds to wait for the end; None waits for ever. When over, the run is cancelled.
+    :param success_with_failures: end as a success when the run ended as SUCCESS_WITH_FAILURES.
+    :param durable: accepted and ignored: a run is always found again after a crash.
+    """
+
+    service_name: ClassVar[str] = "databricks_jobs"
+    official_keys: ClassVar[Mapping[str, str]] = {
+        "run_id": "run_id",
+        "run_page_url": "url",
+        "job_id": "job_id",
+    }
+    template_ext: Sequence[str] = (".json-tpl",)
+    ui_color = "#1CB1C2"
+    ui_fgcolor = "#fff"
+    #: Named parameters that are keys of the body.
+    body_fields: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        *,
+        json: Any = None,
+        databricks_conn_id: str = "databricks_default",
+        polling_period_seconds: float = 30,
+        databricks_retry_limit: int = 3,
+        databricks_retry_delay: float = 1,
+        databricks_retry_args: dict[Any, Any] | None = None,
+        wait_for_termination: bool = True,
+        timeout: float | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        on_cancel: OnCancel = "cancel",
+        success_with_failures: bool = False,
+        hook_params: dict[str, Any] | None = None,
+        durable: bool | None = None,
+        openlineage_inject_parent_job_info: bool = False,
+        openlineage_inject_transport_info: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if databricks_retry_args:
+            raise ConfigurationError(
+                "databricks_retry_args is not supported: use databricks_retry_limit and "
+                "databricks_retry_delay."
+            )
+        if openlineage_inject_parent_job_info or openlineage_inject_transport_info:
+            raise ConfigurationError(
+                "The openlineage_inject_... parameters are not supported. Put the link into the run's "
+                'parameters: "{{ macros.OpenLineageProviderPlugin.lineage_parent_id(task_instance) }}".'
+            )
+        super().__init__(
+            wait_for_termination=wait_for_termination,
+            poll_interval=polling_period_seconds,
+            wait_timeout=timeout,
+            deferrable=deferrable,
+            on_cancel=on_cancel,
+            hook_params={
+                "retry_limit": databricks_retry_limit,
+                "retry_delay": databricks_retry_delay,
+                **(hook_params or {}),
+            },
+            **kwargs,
+        )
+        self.json = json
+        self.databricks_conn_id = databricks_conn_id
+        self.success_with_failures = success_with_failures
+
+    @property
+    def conn_id(self) -> str:
+        return self.databricks_conn_id
+
+    @property
+    def service_options(self) -> dict[str, Any]:
+        return {"with_failures_is_success": self.success_with_failures}
+
+    def body(self) -> dict[str, Any]:
+        """``json`` with the named parameters over it; a copy, so that a retry renders the originals."""
+        named = {name: getattr(self, name) for name in self.body_fields}
+        merged = {**as_object(self.json), **{key: value for key, value in named.items() if value is not None}}
+        return copy.deepcopy(merged)
+
+    def dag_params(self) -> dict[str, Any]:
+        """DAG params that have a value."""
+        return {key: value for key, value in dict(self.params).items() if value is not None}
+
+    def _started_run(self, run_id: int) -> Run:
+        """The run as it is right after the start; its page is only told when it is read.
+
+        It may be unknown to the node that answers this read: then the wait will see it.
+        """
+        try:
+            run: Run = self.hook.call(self.service.get_run(run_id), tries=1)
+            return run
+        except RemoteCallError as err:
+            self.log.info("Run %s is started, but could not be read yet: %s", run_id, err)
+            return Run(
+                service=self.service_name, run_id=run_id, state=RunState.QUEUED, status="started", job_id=None
+            )
+
+
+class DatabricksRunNowOperator(_DatabricksRunOperator):
+    """Start a run of a Databricks job once, and end as it ends.
+
+    Takes every parameter of the official operator of this name. ``json``, the token, the polling and the
+    retry parameters are those of ``DatabricksSubmitRunOperator`` too.
+
+    :param job_id: of the job; or give ``job_name``.
+    :param job_parameters: by name; not together with the ``..._params`` slots and ``dbt_commands``.
+    :param forward_dag_params: send the DAG's params as ``job_parameters`` when no parameters are given.
+    :param repair_run: repair a failed run once in the same try, and again on each Airflow retry, instead
+        of starting anew. A cancelled run is not repaired: somebody wanted it to end.
+    :param databricks_repair_reason_new_settings: ``{text in the run's message: new job settings}``; only a
+        run whose message holds one of the texts is repaired, after the job was given those settings.
+    :param cancel_previous_runs: cancel all active runs of the job first.
+    """
+
+    body_fields: ClassVar[tuple[str, ...]] = (
+        "job_id",
+        "job_name",
+        "job_parameters",
+        *TASK_SLOTS,
+        "idempotency_token",
+        "performance_target",
+    )
+    template_fields: Sequence[str] = ("json", *body_fields, "databricks_conn_id")
+
+    def __init__(
+        self,
+        *,
+        job_id: int | str | None = None,
+        job_name: str | None = None,
+        job_parameters: dict[str, str] | None = None,
+        dbt_commands: list[str] | None = None,
+        notebook_params: dict[str, str] | None = None,
+        python_params: list[str] | None = None,
+        jar_params: list[str] | None = None,
+        spark_submit_params: list[str] | None = None,
+        python_named_params: dict[str, str] | None = None,
+        idempotency_token: str | None = None,
+        performance_target: str | None = None,
+        repair_run: bool = False,
+        databricks_repair_reason_new_settings: dict[str, Any] | None = None,
+        cancel_previous_runs: bool = False,
+        forward_dag_params: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id
+        self.job_name = job_name
+        self.job_parameters = job_parameters
+        self.dbt_commands = dbt_commands
+        self.notebook_params = notebook_params
+        self.python_params = python_params
+        self.jar_params = jar_params
+        self.spark_submit_params = spark_submit_params
+        self.python_named_params = python_named_params
+        self.idempotency_token = idempotency_token
+        self.performance_target = performance_target
+        self.repair_run = repair_run
+        self.databricks_repair_reason_new_settings = databricks_repair_reason_new_settings or {}
+        self.cancel_previous_runs = cancel_previous_runs
+        self.forward_dag_params = forward_dag_params
+
+    @property
+    def can_continue(self) -> bool:
+        return self.repair_run
+
+    def prepare(self, context: Context) -> None:
+        body = self.body()
+        name = body.pop("job_name", None)
+        if name and body.get("job_id"):
+            raise ConfigurationError(f"Task {self.task_id!r}: give job_id or job_name, not both.")
+        if name:
+            body["job_id"] = self.hook.call(self.service.job_id_by_name(name))
+        elif body.get("job_id") is None:
+            raise ConfigurationError(f"Task {self.task_id!r} names no job: give job_id or job_name.")
+        body["job_id"] = as_id(body["job_id"], f"job_id of task {self.task_id!r}")
+        if self.forward_dag_params and not any(body.get(slot) for slot in ("job_parameters", *TASK_SLOTS)):
+            body |= {"job_parameters": self.dag_params()} if self.dag_params() else {}
+        self._body = texts_only(body, ("job_parameters", *TASK_SLOTS))
+
+    def start(self, context: Context, intent: Intent) -> Run:
+        if self.cancel_previous_runs:
+            self.hook.call(self.service.cancel_all_runs(self._body["job_id"]))
+        return self._started_run(
+            self.hook.call(self.service.run_now({"idempotency_token": intent.token, **self._body}))
+        )
+
+    def continue_run(self, context: Context, run: Run) -> Run | None:
+        """Run the failed tasks again in the same run, after mending the job if settings were given."""
+        reasons = self.databricks_repair_reason_new_settings
+        reason = next((reason for reason in reasons if reason in (run.message or "")), None)
+        if reasons and reason is None:
+            self.log.info("%s is not repaired: its message has none of %s", run.label, sorted(reasons))
+            return None
+        try:
+            if reason is not None:
+                self.hook.call(self.service.update_job(self._body["job_id"], reasons[reason]))
+            repair_id = self.hook.call(
+                self.service.repair(run.run_id, self._body.get("job_parameters")),
+            )
+        except RemoteCallError as err:
+            if err.outcome_unknown:
+                raise
+            self.log.warning("%s cannot be repaired: %s", run.label, err)
+            return None
+        self.log.info("Repairing %s (repair %s)", run.label, repair_id)
+        return self._started_run(int(run.run_id))
+
+    def _continued(self, context: Context, run: Run) -> Run | None:
+        explained = self.explained(run)
+        self.log.warning("%s failed, repairing it: %s", run.label, explained.message or run.status)
+        self.prepare(context)
+        return self.continue_run(context, explained)
+
+
+class DatabricksSubmitRunOperator(_DatabricksRunOperator):
+    """Submit a one-time run once, and end as it ends.
+
+    Takes every parameter of the official operator of this name: the keys of the body by name.
+    """
+
+    body_fields: ClassVar[tuple[str, ...]] = (
+        "tasks",
+        "spark_jar_task",
+        "notebook_task",
+        "spark_python_task",
+        "spark_submit_task",
+        "pipeline_task",
+        "dbt_task",
+        "new_cluster",
+        "existing_cluster_id",
+        "libraries",
+        "environments",
+        "run_name",
+        "timeout_seconds",
+        "idempotency_token",
+        "access_control_list",
+        "git_source",
+        "performance_target",
+    )
+    template_fields: Sequence[str] = ("json", *body_fields, "databricks_conn_id")
+
+    def __init__(
+        self,
+        *,
+        tasks: list[object] | None = None,
+        spark_jar_task: dict[str, Any] | None = None,
+        notebook_task: dict[str, Any] | None = None,
+        spark_python_task: dict[str, Any] | None = None,
+        spark_submit_task: dict[str, Any] | None = None,
+        pipeline_task: dict[str, Any] | None = None,
+        dbt_task: dict[str, Any] | None = None,
+        new_cluster: dict[str, Any] | None = None,
+        existing_cluster_id: str | None = None,
+        libraries: list[dict[str, Any]] | None = None,
+        environments: list[dict[str, Any]] | None = None,
+        run_name: str | None = None,
+        timeout_seconds: int | None = None,
+        idempotency_token: str | None = None,
+        access_control_list: list[dict[str, str]] | None = None,
+        git_source: dict[str, str] | None = None,
+        performance_target: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tasks = tasks
+        self.spark_jar_task = spark_jar_task
+        self.notebook_task = notebook_task
+        self.spark_python_task = spark_python_task
+        self.spark_submit_task = spark_submit_task
+        self.pipeline_task = pipeline_task
+        self.dbt_task = dbt_task
+        self.new_cluster = new_cluster
+        self.existing_cluster_id = existing_cluster_id
+        self.libraries = libraries
+        self.environments = environments
+        self.run_name = run_name
+        self.timeout_seconds = timeout_seconds
+        self.idempotency_token = idempotency_token
+        self.access_control_list = access_control_list
+        self.git_source = git_source
+        self.performance_target = performance_target
+
+    def prepare(self, context: Context) -> None:
+        body = {"run_name": self.task_id, **self.body()}
+        if "dbt_task" in body and "git_source" not in body:
+            raise ConfigurationError(f"Task {self.task_id!r}: a dbt_task needs git_source.")
+        if "pipeline_name" in (body.get("pipeline_task") or {}):
+            raise ConfigurationError(
+                f"Task {self.task_id!r}: pipeline_name in pipeline_task is not supported; use pipeline_id."
+            )
+        params = self.dag_params()
+        for task in body["tasks"] if isinstance(body.get("tasks"), list) else [body]:
+            _fill_in(task, params)
+        self._body = body
+
+    def start(self, context: Context, intent: Intent) -> Run:
+        return self._started_run(
+            self.hook.call(self.service.submit({"idempotency_token": intent.token, **self._body}))
+        )
+
+
+def as_object(json: Any) -> dict[str, Any]:
+    """A body as given: an object, JSON text, or the text Jinja makes of an object.
+
+    :raises ConfigurationError: anything else.
+    """
+    if json is None or json == "":
+        return {}
+    if isinstance(json, str):
+        try:
+            json = json_lib.loads(json)
+        except ValueError:
+            try:
+                json = ast.literal_eval(json)
+            except (SyntaxError, ValueError) as err:
+                raise ConfigurationError(f"json is neither JSON nor a Python literal: {err}.") from err
+    if not isinstance(json, Mapping):
+        raise ConfigurationError(f"json must be an object, not {type(json).__name__}.")
+    return dict(json)
+
+
+def texts_only(body: dict[str, Any], slots: Sequence[str]) -> dict[str, Any]:
+    """Parameters as texts: Databricks takes nothing else, and people write numbers."""
+    for slot in slots:
+        value = body.get(slot)
+        if isinstance(value, Mapping):
+            body[slot] = {str(key): _as_text(item) for key, item in value.items()}
+        elif isinstance(value, (list, tuple)):
+            body[slot] = [_as_text(item) for item in value]
+    return body
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json_lib.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def _fill_in(task: Any, params: Mapping[str, Any]) -> None:
+    """Give a submitted task the DAG's params, where it takes any and was given none."""
+    for name, slot in PARAMS_OF_TASK.items():
+        part = task.get(name) if isinstance(task, dict) else None
+        if params and isinstance(part, dict) and not part.get(slot):
+            part[slot] = {key: _as_text(value) for key, value in params.items()}

@@ -1,0 +1,218 @@
+"""START a dbt Cloud job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.configuration import conf
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.hooks.connection import as_id
+from airflow_provider_pipehooks.operators.remote_run import OnCancel, RemoteRunOperator
+from airflow_provider_pipehooks.services.dbt_cloud import CAUSE_LIMIT
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_pipehooks.core.intent import Intent
+    from airflow_provider_pipehooks.core.run import Run
+
+WEEK_S = 7 * 24 * 60 * 60
+#: A start whose answer was lost shows in the list of runs within moments, if it was accepted.
+_LOOKS_FOR_LOST = 3
+_STARTS = 3
+
+
+class DbtCloudRunJobOperator(RemoteRunOperator):
+    """Start a dbt Cloud job once, and end as its run ends.
+
+    Takes every parameter of the official operator of this name; what differs is said below.
+
+    :param dbt_cloud_conn_id: type ``pipehooks_dbt_cloud``, ``dbt_cloud`` or ``http``.
+    :param job_id: of the job; or give ``project_name``, ``environment_name`` and ``job_name``.
+    :param account_id: instead of the connection's.
+    :param trigger_reason: shown in dbt Cloud; a short mark is put behind it, by which a start whose
+        answer was lost is found again.
+    :param steps_override: dbt commands instead of the job's own.
+    :param schema_override: target schema instead of the job's own.
+    :param additional_run_config: further fields of the trigger's body, such as ``git_branch`` and
+        ``threads_override``.
+    :param wait_for_termination: wait for the end; otherwise join later with ``DbtCloudJobRunSensor``.
+    :param timeout: seconds to wait for the end. Unlike the official operator's, it also cancels the run,
+        unless ``on_cancel="keep"``.
+    :param check_interval: seconds between two looks.
+    :param reuse_existing_run: wait for the job's newest unfinished run instead of starting one, if there
+        is one. Such a run is not ours and is never cancelled.
+    :param retry_from_failure: when Airflow retries the task after a failed run, continue that run where
+        it failed instead of starting over.
+    :param on_cancel: ``cancel`` the remote run when the task is killed, or ``keep`` it.
+    :param openlineage_inject_parent_job_info: refused; put OpenLineage's macros into ``trigger_reason``.
+    """
+
+    service_name: ClassVar[str] = "dbt_cloud"
+    official_keys: ClassVar[Mapping[str, str]] = {"job_run_id": "run_id", "job_run_url": "url"}
+    template_fields: Sequence[str] = (
+        "dbt_cloud_conn_id",
+        "job_id",
+        "project_name",
+        "environment_name",
+        "job_name",
+        "account_id",
+        "trigger_reason",
+        "steps_override",
+        "schema_override",
+        "additional_run_config",
+    )
+
+    def __init__(
+        self,
+        *,
+        dbt_cloud_conn_id: str = "dbt_cloud_default",
+        job_id: int | str | None = None,
+        project_name: str | None = None,
+        environment_name: str | None = None,
+        job_name: str | None = None,
+        account_id: int | str | None = None,
+        trigger_reason: str | None = None,
+        steps_override: list[str] | None = None,
+        schema_override: str | None = None,
+        wait_for_termination: bool = True,
+        timeout: float = WEEK_S,
+        check_interval: float = 60,
+        additional_run_config: dict[str, Any] | None = None,
+        reuse_existing_run: bool = False,
+        retry_from_failure: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        hook_params: dict[str, Any] | None = None,
+        openlineage_inject_parent_job_info: bool = False,
+        on_cancel: OnCancel = "cancel",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            wait_for_termination=wait_for_termination,
+            poll_interval=check_interval,
+            wait_timeout=timeout,
+            deferrable=deferrable,
+            on_cancel=on_cancel,
+            hook_params=hook_params,
+            **kwargs,
+        )
+        if openlineage_inject_parent_job_info:
+            raise ConfigurationError(
+                "openlineage_inject_parent_job_info is not supported. Put the link into trigger_reason: "
+                '"{{ macros.OpenLineageProviderPlugin.lineage_parent_id(task_instance) }}".'
+            )
+        self.dbt_cloud_conn_id = dbt_cloud_conn_id
+        self.job_id = job_id
+        self.project_name = project_name
+        self.environment_name = environment_name
+        self.job_name = job_name
+        self.account_id = account_id
+        self.trigger_reason = trigger_reason
+        self.steps_override = steps_override
+        self.schema_override = schema_override
+        self.additional_run_config = additional_run_config or {}
+        self.reuse_existing_run = reuse_existing_run
+        self.retry_from_failure = retry_from_failure
+
+    @property
+    def conn_id(self) -> str:
+        return self.dbt_cloud_conn_id
+
+    @property
+    def account(self) -> int | None:
+        return as_id(self.account_id, f"account_id of task {self.task_id!r}") if self.account_id else None
+
+    @property
+    def can_continue(self) -> bool:
+        return self.retry_from_failure
+
+    def prepare(self, context: Context) -> None:
+        if self.job_id is not None:
+            self._job_id = as_id(self.job_id, f"job_id of task {self.task_id!r}")
+            return
+        names = (self.project_name, self.environment_name, self.job_name)
+        if not all(names):
+            raise ConfigurationError(
+                f"Task {self.task_id!r} names no job: give job_id, or project_name, environment_name and "
+                "job_name."
+            )
+        self._job_id = self.hook.call(self.service.job_id_by_name(*names))
+
+    def baseline(self) -> int:
+        newest: int = self.hook.call(self.service.newest_run_id(self._job_id))
+        return newest
+
+    def find_unanswered(self, intent: Intent) -> Run | None:
+        found: Run | None = self.hook.call(
+            self.service.run_with_tag(self._job_id, intent.tag, above=intent.baseline)
+        )
+        return found
+
+    def start(self, context: Context, intent: Intent) -> Run:
+        if self.reuse_existing_run:
+            active: Run | None = self.hook.call(self.service.active_run(self._job_id))
+            if active:
+                self.log.info("%s of this job goes on already: waiting for it, starting none", active.label)
+                self.on_cancel = "keep"
+                return active
+        return self._start_once(intent)
+
+    def _start_once(self, intent: Intent) -> Run:
+        """Send the start. dbt Cloud has no idempotency key, so a lost answer is looked up by our mark.
+
+        Only after several looks found nothing is it taken as not accepted, and sent again.
+        """
+        overrides = {
+            "steps_override": self.steps_override,
+            "schema_override": self.schema_override,
+            **self.additional_run_config,
+        }
+        for attempt in range(1, _STARTS + 1):
+            try:
+                run: Run = self.hook.call(
+                    self.service.start_run(self._job_id, cause=self._cause(intent), overrides=overrides)
+                )
+                return run
+            except RemoteCallError as err:
+                if not err.outcome_unknown:
+                    raise
+                self.log.warning("%s. Looking for the run by its mark %s", err, intent.tag)
+                found = self._find_lost(intent)
+                if found:
+                    self.log.info("%s was started all the same", found.label)
+                    return found
+                if attempt == _STARTS:
+                    raise
+        raise AssertionError("unreachable: the last start returns or raises")
+
+    def _find_lost(self, intent: Intent) -> Run | None:
+        for look in range(_LOOKS_FOR_LOST):
+            time.sleep(self.hook.retry_delay * 2**look)
+            found = self.find_unanswered(intent)
+            if found:
+                return found
+        return None
+
+    def _cause(self, intent: Intent) -> str:
+        """The reason, cut so that our mark always fits behind it."""
+        reason = self.trigger_reason or (
+            f"Triggered via Apache Airflow by task {self.task_id!r} in the {intent.dag_id} DAG."
+        )
+        return f"{reason[: CAUSE_LIMIT - len(intent.tag) - 3]} [{intent.tag}]"
+
+    def continue_run(self, context: Context, run: Run) -> Run | None:
+        """Retry a failed run from where it failed: a new run in dbt Cloud, unless one retries it already."""
+        try:
+            retrying: Run | None = self.hook.call(self.service.run_retrying(self._job_id, run.run_id))
+            if retrying:
+                return retrying
+            retried: Run = self.hook.call(self.service.retry_run(run.run_id))
+            return retried
+        except RemoteCallError as err:
+            if err.outcome_unknown:
+                raise
+            self.log.warning("%s cannot be continued, starting a new run: %s", run.label, err)
+            return None

@@ -1,0 +1,165 @@
+"""What operators and sensors share: waiting for one run, and ending as the run ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperatorLink
+
+from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, error_for
+from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
+from airflow_provider_pipehooks.hooks.services import open_service
+from airflow_provider_pipehooks.hooks.waiting import Watched
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
+
+    from airflow_provider_pipehooks.core.run import Run
+    from airflow_provider_pipehooks.hooks.remote import RemoteHook
+    from airflow_provider_pipehooks.services.base import Service
+
+#: XCom keys of every run, besides the return value, which is the run's id. Alerts and reports read them.
+URL_KEY = "run_url"
+RECORD_KEY = "run"
+
+
+class RemoteRunLink(BaseOperatorLink):
+    """The button of a task in Airflow's UI that opens its remote run."""
+
+    name = "Open remote run"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        from airflow.sdk.execution_time.xcom import XCom
+
+        return XCom.get_value(key=URL_KEY, ti_key=ti_key) or ""
+
+
+class JoinsRun:
+    """Mixed into operators and sensors; they name the service and give the connection.
+
+    XComs of a joined run: ``return_value`` the run's id, ``run_url``, ``run`` its record as JSON, and the
+    keys that the official provider's class uses.
+    """
+
+    service_name: ClassVar[str]
+    #: The official provider's XCom keys and which attribute of the run they hold.
+    official_keys: ClassVar[Mapping[str, str]] = {}
+
+    if TYPE_CHECKING:
+        log: Any
+        task_id: str
+        do_xcom_push: bool
+        deferrable: bool
+        hook_params: dict[str, Any]
+
+    @property
+    def conn_id(self) -> str:
+        """The connection to use, after templates were rendered."""
+        raise NotImplementedError
+
+    @property
+    def account(self) -> int | None:
+        """The account instead of the connection's, where the service has accounts."""
+        return None
+
+    @property
+    def service_options(self) -> dict[str, Any]:
+        """Options of the service, JSON only: they travel with the trigger."""
+        return {}
+
+    @cached_property
+    def _opened(self) -> tuple[RemoteHook, Service]:
+        return open_service(
+            self.service_name,
+            self.conn_id,
+            self.account,
+            options=self.service_options,
+            hook_params=self.hook_params,
+        )
+
+    @property
+    def hook(self) -> RemoteHook:
+        return self._opened[0]
+
+    @property
+    def service(self) -> Any:
+        # Any: subclasses call what only their own service has.
+        return self._opened[1]
+
+    def watched(self, run_id: int | str) -> Watched:
+        return Watched(hook=self.hook, service=self.service, run_id=run_id)
+
+    def tell(self, event: WatchEvent) -> None:
+        warn = isinstance(event, (LookFailed, UnknownStatusSeen))
+        (self.log.warning if warn else self.log.info)("%s", event)
+
+    def push(self, context: Context, run: Run) -> None:
+        """Write the run to XCom as it is known now; called at the start and at the end."""
+        if not self.do_xcom_push:
+            return
+        official = {key: getattr(run, attribute) for key, attribute in self.official_keys.items()}
+        values = {"return_value": run.run_id, URL_KEY: run.url, RECORD_KEY: run.to_json(), **official}
+        for key, value in values.items():
+            if value is not None:
+                context["ti"].xcom_push(key=key, value=value)
+
+    def defer_until_end(
+        self,
+        run_id: int | str,
+        *,
+        poll_interval: float,
+        deadline: float | None,
+        on_cancel: str,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Hand the wait to the triggerer; the task goes on in ``execute_complete``."""
+        from airflow_provider_pipehooks.triggers.remote_run import RemoteRunTrigger
+
+        trigger = RemoteRunTrigger(
+            service=self.service_name,
+            conn_id=self.conn_id,
+            run_id=run_id,
+            account_id=self.account,
+            poll_interval=poll_interval,
+            deadline=deadline,
+            since=time.time(),
+            options=self.service_options,
+            hook_params=self.hook_params,
+            on_cancel=on_cancel,
+        )
+        # No Airflow timeout: the trigger takes a last look at the deadline, Airflow would not.
+        self.defer(  # type: ignore[attr-defined]
+            trigger=trigger, method_name="execute_complete", kwargs=dict(kwargs or {}), timeout=None
+        )
+
+    def explained(self, run: Run) -> Run:
+        """The run with what failed inside it. Not being able to ask is no reason to hide that it failed."""
+        try:
+            explained: Run = self.hook.call(self.service.explain_run(run))
+            return explained
+        except RemoteCallError as err:
+            self.log.warning("Could not ask why %s ended: %s", run.label, err)
+            return run
+
+    def end_as(self, context: Context, run: Run) -> int | str:
+        """End the task as its run ended.
+
+        :return: the run's id.
+        :raises RunEnded: it did not end well; the subclass says how.
+        """
+        if run.is_failed:
+            run = self.explained(run)
+        self.push(context, run)
+        if run.is_failed:
+            raise error_for(run)
+        self.log.info("%s succeeded: %s", run.label, run.url or "")
+        return run.run_id
+
+
+def cannot_wait(end: WaitEnded) -> RemoteCallError:
+    """The error of a wait that the remote's answer ended, not the run."""
+    kind = AccessDenied if end.reason == "access_denied" else RemoteCallError
+    return kind(end.message or f"The wait ended: {end.reason}")

@@ -1,0 +1,251 @@
+"""START, the same for every service: write down what is wanted, start it once, wait, end as the run ended."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_pipehooks.core.errors import (
+    ConfigurationError,
+    NotFound,
+    RemoteCallError,
+    WaitTimedOut,
+)
+from airflow_provider_pipehooks.core.events import WaitEnded
+from airflow_provider_pipehooks.core.intent import Decision, Intent, decide
+from airflow_provider_pipehooks.core.run_state import RunState
+from airflow_provider_pipehooks.core.watch import Watch
+from airflow_provider_pipehooks.hooks.waiting import CONFIRM_POLL_S, CONFIRM_WITHIN_S, wait
+from airflow_provider_pipehooks.operators.joining import JoinsRun, RemoteRunLink, cannot_wait
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_pipehooks.core.run import Run
+
+INTENT_KEY = "pipehooks_intent"
+OnCancel = Literal["cancel", "keep"]
+
+
+class RemoteRunOperator(JoinsRun, BaseOperator):
+    """Base of the operators that start a run; subclasses say how one is started, found and continued.
+
+    :param wait_for_termination: wait for the run's end; otherwise the task succeeds once it is started.
+    :param poll_interval: seconds between two looks.
+    :param wait_timeout: seconds to wait for the end; None waits for ever.
+    :param deferrable: wait in the triggerer, without holding a worker.
+    :param on_cancel: when the task is killed, ended by a user, or waits too long: ``cancel`` the remote
+        run and see it cancelled, or ``keep`` it.
+    :param hook_params: of the hook, such as ``timeout_seconds`` and ``retry_limit``.
+    """
+
+    operator_extra_links = (RemoteRunLink(),)
+    ui_color = "#e8f0f7"
+
+    def __init__(
+        self,
+        *,
+        wait_for_termination: bool,
+        poll_interval: float,
+        wait_timeout: float | None,
+        deferrable: bool,
+        on_cancel: OnCancel,
+        hook_params: dict[str, Any] | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_cancel not in ("cancel", "keep"):
+            raise ConfigurationError(f"on_cancel must be 'cancel' or 'keep', not {on_cancel!r}.")
+        self.wait_for_termination = wait_for_termination
+        self.poll_interval = poll_interval
+        self.wait_timeout = wait_timeout
+        self.deferrable = deferrable
+        self.on_cancel = on_cancel
+        self.hook_params = hook_params or {}
+        self.run_id: int | str | None = None
+
+    # What a service has to say
+
+    def prepare(self, context: Context) -> None:
+        """Check the arguments and look names up, before anything is written down or started."""
+        raise NotImplementedError
+
+    def baseline(self) -> int:
+        """The highest run id there is now, where a lost start has to be looked up above it."""
+        return 0
+
+    def find_unanswered(self, intent: Intent) -> Run | None:
+        """The run of a start whose answer was never stored. None where starting again is safe."""
+        return None
+
+    def start(self, context: Context, intent: Intent) -> Run:
+        """Start the run of an intent; called once for each, or again when no run of it exists."""
+        raise NotImplementedError
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether a run that ended badly is continued instead of started anew."""
+        return False
+
+    def continue_run(self, context: Context, run: Run) -> Run | None:
+        """Continue a run that ended badly; None when the remote cannot."""
+        return None
+
+    # The flow
+
+    def execute(self, context: Context) -> int | str:
+        self.prepare(context)
+        run = self._started(context)
+        self.run_id = run.run_id
+        self.push(context, run)
+        if run.is_success or not self.wait_for_termination:
+            return run.run_id
+        return self._wait(context, run)
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any] | None = None, continued: bool = False
+    ) -> int | str:
+        """Go on after the triggerer has waited.
+
+        :param continued: this try has already repaired its run once.
+        """
+        end = WaitEnded.from_json(event)
+        self.run_id = end.run.run_id if end.run else None
+        return self._ended(context, end, continued=continued)
+
+    def on_kill(self) -> None:
+        """Airflow is about to end this process: cancel the run, and see it cancelled."""
+        if self.run_id is None or self.on_cancel == "keep":
+            self.log.info("Killed: run %s is left as it is (on_cancel=%r)", self.run_id, self.on_cancel)
+            return
+        # The main thread was interrupted, maybe in the middle of a call: use connections of our own.
+        self.__dict__["_opened"] = (self.hook.detached(), self.service)
+        self._cancel(self.run_id, "the task was killed")
+
+    def _started(self, context: Context) -> Run:
+        """The run of this task: found from an earlier try, or started now."""
+        record = self._recall(context)
+        generation = _generation(context)
+        found = self._find(record) if record else None
+        decision = decide(record, generation, found, can_continue=self.can_continue)
+        self.log.info("%s", decision.explain(found, record))
+        if found and decision in (Decision.JOIN, Decision.RETURN):
+            return found
+        if found and decision is Decision.CLEARED_ACTIVE:
+            self._cancel(found.run_id, "the task was cleared")
+        if found and record and decision is Decision.CONTINUE:
+            # Written down only afterwards: until then the old run leads to the one that continues it.
+            continued = self.continue_run(context, found)
+            if continued:
+                self._remember(context, record.next_attempt(), continued)
+                return continued
+        intent = self._next_intent(context, decision, record, generation)
+        self._remember(context, intent)
+        run = self.start(context, intent)
+        self.run_id = run.run_id
+        self._remember(context, intent, run)
+        self.log.info("Started %s%s", run.label, f": {run.url}" if run.url else "")
+        return run
+
+    def _find(self, record: Intent) -> Run | None:
+        if record.remote_run_id is None:
+            return self.find_unanswered(record)
+        try:
+            found: Run = self.hook.call(self.service.get_run(record.remote_run_id))
+            return found
+        except NotFound:
+            return None
+
+    def _next_intent(
+        self, context: Context, decision: Decision, record: Intent | None, generation: int
+    ) -> Intent:
+        if record and decision is Decision.START_AGAIN:
+            return record
+        if record and decision in (Decision.START_NEXT, Decision.CONTINUE, Decision.GONE):
+            intent = record.next_attempt()
+        else:
+            ti = context["ti"]
+            intent = Intent(
+                dag_id=ti.dag_id,
+                run_id=ti.run_id,
+                task_id=ti.task_id,
+                map_index=ti.map_index if ti.map_index is not None else -1,
+                generation=generation,
+            )
+        return intent.at(self.baseline())
+
+    def _recall(self, context: Context) -> Intent | None:
+        store = context.get("task_state_store")
+        record: Any = store.get(INTENT_KEY) if store is not None else None
+        return Intent.from_json(record) if record else None
+
+    def _remember(self, context: Context, intent: Intent, run: Run | None = None) -> None:
+        store = context.get("task_state_store")
+        if store is not None:
+            store.set(INTENT_KEY, intent.answered(run.run_id if run else None).to_json())
+
+    def _wait(self, context: Context, run: Run, *, continued: bool = False) -> int | str:
+        if run.is_terminal:
+            return self._ended(context, WaitEnded(reason="run_ended", run=run), continued=continued)
+        now_s = time.time()
+        deadline_s = self._deadline(now_s)
+        if self.deferrable:
+            self.defer_until_end(
+                run.run_id,
+                poll_interval=self.poll_interval,
+                deadline=deadline_s,
+                on_cancel=self.on_cancel,
+                kwargs={"continued": continued},
+            )
+        watch = Watch(poll_interval_s=self.poll_interval, since_s=now_s, deadline_s=deadline_s)
+        end = wait(self.watched(run.run_id), watch, self.tell)
+        return self._ended(context, end, continued=continued)
+
+    def _deadline(self, now_s: float) -> float | None:
+        """When to stop waiting. A worker's ``execution_timeout`` is Airflow's own; the triggerer has none."""
+        limits = [self.wait_timeout]
+        if self.deferrable and self.execution_timeout is not None:
+            limits.append(self.execution_timeout.total_seconds())
+        return min((now_s + limit for limit in limits if limit is not None), default=None)
+
+    def _ended(self, context: Context, end: WaitEnded, *, continued: bool) -> int | str:
+        if end.reason == "run_ended" and end.run:
+            if end.run.state is RunState.ERROR and self.can_continue and not continued:
+                again = self._continued(context, end.run)
+                if again:
+                    return self._wait(context, again, continued=True)
+            return self.end_as(context, end.run)
+        if end.reason == "deadline" and end.run:
+            if self.on_cancel == "cancel":
+                self._cancel(end.run.run_id, "it takes longer than the task may wait")
+            raise WaitTimedOut(end.run, f"{end.run.label}: {end.message}")
+        raise cannot_wait(end)
+
+    def _continued(self, context: Context, run: Run) -> Run | None:
+        """Repair within the same try, where the service's operator does that."""
+        return None
+
+    def _cancel(self, run_id: int | str, why: str) -> None:
+        """Cancel a run and see it cancelled. Whatever fails here must not hide why we cancel."""
+        self.log.warning("Cancelling %s run %s: %s", self.service_name, run_id, why)
+        try:
+            self.hook.call(self.service.cancel_run(run_id))
+        except RemoteCallError as err:
+            self.log.error("Could not cancel %s run %s: %s", self.service_name, run_id, err)
+            return
+        now_s = time.time()
+        watch = Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)
+        end = wait(self.watched(run_id), watch, self.tell)
+        if end.run is None or not end.run.is_terminal:
+            self.log.error("%s run %s is not seen cancelled yet: %s", self.service_name, run_id, end.message)
+
+
+def _generation(context: Context) -> int:
+    """The same over retries and crashes, larger after a clear (seen on Airflow 3.3.2).
+
+    Airflow keeps the state store over a clear, so a stored run alone does not tell that it is old.
+    """
+    ti: Any = context["ti"]
+    return int(ti.max_tries) - int(ti.task.retries or 0)

@@ -1,0 +1,1 @@
+"""JOIN: wait for a run that something else started."""

@@ -1,0 +1,61 @@
+"""JOIN a dbt Cloud run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.configuration import conf
+
+from airflow_provider_pipehooks.hooks.connection import as_id
+from airflow_provider_pipehooks.sensors.remote_run import RemoteRunSensor
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+WEEK_S = 7 * 24 * 60 * 60
+
+
+class DbtCloudJobRunSensor(RemoteRunSensor):
+    """Wait for a dbt Cloud run, and fail when it failed or was cancelled.
+
+    Takes every parameter of the official sensor of this name, and those of every Airflow sensor.
+
+    :param dbt_cloud_conn_id: type ``pipehooks_dbt_cloud``, ``dbt_cloud`` or ``http``.
+    :param run_id: of the run, usually another task's output.
+    :param account_id: instead of the connection's.
+    :param deferrable: wait in the triggerer; the poke interval is then 5 s and the limit 7 days, unless
+        given.
+    """
+
+    service_name: ClassVar[str] = "dbt_cloud"
+    official_keys: ClassVar[Mapping[str, str]] = {"job_run_id": "run_id", "job_run_url": "url"}
+    template_fields: Sequence[str] = ("dbt_cloud_conn_id", "run_id", "account_id")
+
+    def __init__(
+        self,
+        *,
+        run_id: int | str,
+        dbt_cloud_conn_id: str = "dbt_cloud_default",
+        account_id: int | str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        hook_params: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if deferrable:
+            kwargs = {"poke_interval": 5, "timeout": WEEK_S, **kwargs}
+        super().__init__(deferrable=deferrable, hook_params=hook_params, **kwargs)
+        self.dbt_cloud_conn_id = dbt_cloud_conn_id
+        self.run_id = run_id
+        self.account_id = account_id
+
+    @property
+    def conn_id(self) -> str:
+        return self.dbt_cloud_conn_id
+
+    @property
+    def account(self) -> int | None:
+        return as_id(self.account_id, f"account_id of task {self.task_id!r}") if self.account_id else None
+
+    def find_run_id(self, context: Context) -> int:
+        return as_id(self.run_id, f"run_id of task {self.task_id!r}")

@@ -1,0 +1,145 @@
+"""JOIN, the same for every service: wait for a run that something else started, and end as it ends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+
+from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
+from airflow_provider_pipehooks.core.events import WaitEnded
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.watch import Watch, look
+from airflow_provider_pipehooks.operators.joining import JoinsRun, RemoteRunLink, cannot_wait
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+MEMORY_KEY = "pipehooks_wait"
+
+
+class RemoteRunSensor(JoinsRun, BaseSensorOperator):
+    """Base of the sensors; subclasses say which run.
+
+    A sensor never cancels a run: something else started it.
+
+    :param deferrable: wait in the triggerer, without holding a worker.
+    :param hook_params: of the hook, such as ``timeout_seconds``.
+    """
+
+    operator_extra_links = (RemoteRunLink(),)
+    ui_color = "#e8f0f7"
+
+    def __init__(self, *, deferrable: bool, hook_params: dict[str, Any] | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+        self.hook_params = hook_params or {}
+        self._watch: Watch | None = None
+        self._pause_s = 0.0
+
+    def find_run_id(self, context: Context) -> int | str:
+        """Which run to wait for; asked once in a task try."""
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> Any:
+        if not self.deferrable:
+            return super().execute(context)
+        run_id = self.find_run_id(context)
+        self.defer_until_end(
+            run_id,
+            poll_interval=self.poke_interval,
+            deadline=time.time() + self._longest_wait(),
+            on_cancel="keep",
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> int | str:
+        """Go on after the triggerer has waited."""
+        try:
+            return self._ended(context, WaitEnded.from_json(event))
+        except AirflowSensorTimeout:
+            raise  # soft_fail and never_fail are Airflow's own business here
+        except PipehooksError as err:
+            if self.never_fail:
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from err
+            raise
+
+    def poke(self, context: Context) -> PokeReturnValue | bool:
+        """One look, through the same step as every other wait; trouble of the remote is not the run's."""
+        run_id = self._run_id_of_try(context)
+        watch = self._watch or Watch(poll_interval_s=self.poke_interval, since_s=time.time())
+        try:
+            seen: Run | RemoteCallError = self.hook.call(self.service.get_run(run_id), tries=1)
+        except RemoteCallError as err:
+            seen = err
+        step = look(watch, seen, time.time())
+        for event in step.events:
+            self.tell(event)
+        if step.end:
+            return PokeReturnValue(is_done=True, xcom_value=self._ended(context, step.end))
+        if step.reread_connection:
+            self.hook.reread()
+        self._watch, self._pause_s = step.watch, step.pause_s
+        self._save(context, run_id)
+        return False
+
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        """Not before the remote's ``Retry-After``, and later while it is in trouble."""
+        return max(super()._get_next_poke_interval(*args, **kwargs), self._pause_s)
+
+    def _longest_wait(self) -> float:
+        limits = [self.timeout]
+        if self.execution_timeout is not None:
+            limits.append(self.execution_timeout.total_seconds())
+        return min(limits)
+
+    def _run_id_of_try(self, context: Context) -> int | str:
+        """In reschedule mode every poke is a new process, so what the last one knew is read back."""
+        if self._watch is None and self.reschedule and (store := context.get("task_state_store")):
+            memory: Any = store.get(MEMORY_KEY) or {}
+            if memory.get("try_number") == context["ti"].try_number:
+                self._run_id = memory["run_id"]
+                run = Run.from_json(memory["run"]) if memory["run"] else None
+                self._watch = Watch(
+                    poll_interval_s=self.poke_interval,
+                    since_s=memory["since_s"],
+                    heartbeat_s=memory["since_s"],
+                    run=run,
+                    looks=memory["looks"],
+                    trouble=memory["trouble"],
+                    reread=memory["reread"],
+                )
+        if self._run_id is None:
+            self._run_id = self.find_run_id(context)
+        return self._run_id
+
+    _run_id: int | str | None = None
+
+    def _save(self, context: Context, run_id: int | str) -> None:
+        store = context.get("task_state_store")
+        if not self.reschedule or store is None or self._watch is None:
+            return
+        watch = self._watch
+        store.set(
+            MEMORY_KEY,
+            {
+                "try_number": context["ti"].try_number,
+                "run_id": run_id,
+                "run": watch.run.to_json() if watch.run else None,
+                "since_s": watch.since_s,
+                "looks": watch.looks,
+                "trouble": watch.trouble,
+                "reread": watch.reread,
+            },
+        )
+
+    def _ended(self, context: Context, end: WaitEnded) -> int | str:
+        if end.reason == "run_ended" and end.run:
+            return self.end_as(context, end.run)
+        if end.reason == "deadline":
+            message = f"{end.run.label if end.run else 'The run'}: {end.message}"
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(message)
+            raise AirflowSensorTimeout(message)
+        raise cannot_wait(end)

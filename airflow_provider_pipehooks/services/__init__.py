@@ -1,0 +1,1 @@
+"""What each remote says and what it means: requests as values, answers parsed by pure functions. No I/O."""

@@ -1,0 +1,357 @@
+"""Databricks Jobs API 2.2 (runs, jobs), as read in August 2026."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, ClassVar, Literal
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
+from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
+from airflow_provider_pipehooks.core.run_state import RunState
+from airflow_provider_pipehooks.services.base import (
+    Procedure,
+    Request,
+    data_of,
+    id_or_none,
+    object_or_empty,
+    objects,
+    shorten,
+    text_or_none,
+    time_from_ms,
+)
+
+NAME = "databricks_jobs"
+Outcome = tuple[RunState, FailureKind | None]
+
+SUCCESS: Outcome = (RunState.SUCCESS, None)
+USER: Outcome = (RunState.ERROR, "user")
+CONFIGURATION: Outcome = (RunState.ERROR, "configuration")
+PLATFORM: Outcome = (RunState.ERROR, "platform")
+QUOTA: Outcome = (RunState.ERROR, "quota")
+TIMEOUT: Outcome = (RunState.ERROR, "timeout")
+CANCELLED: Outcome = (RunState.CANCELLED, "cancelled")
+SKIPPED: Outcome = (RunState.CANCELLED, "skipped")
+
+#: ``state.life_cycle_state`` and ``status.state``, as long as the run goes on. TERMINATING is not the
+#: end: its result may still change.
+GOING_ON: Mapping[str, RunState] = {
+    "QUEUED": RunState.QUEUED,
+    "BLOCKED": RunState.QUEUED,
+    "PENDING": RunState.STARTING,
+    "RUNNING": RunState.RUNNING,
+    "WAITING": RunState.RUNNING,
+    "WAITING_FOR_RETRY": RunState.RUNNING,
+    "TERMINATING": RunState.RUNNING,
+}
+#: ``state.life_cycle_state`` at the end, where the life cycle alone tells how.
+ENDED: Mapping[str, Outcome] = {"SKIPPED": SKIPPED, "INTERNAL_ERROR": PLATFORM}
+#: ``state.result_state``. SUCCESS_WITH_FAILURES is a policy: see :class:`DatabricksJobs`.
+RESULTS: Mapping[str, Outcome] = {
+    "SUCCESS": SUCCESS,
+    "FAILED": USER,
+    "TIMEDOUT": TIMEOUT,
+    "CANCELED": CANCELLED,
+    "MAXIMUM_CONCURRENT_RUNS_REACHED": SKIPPED,
+    "EXCLUDED": SKIPPED,
+    "UPSTREAM_FAILED": SKIPPED,
+    "UPSTREAM_CANCELED": SKIPPED,
+    "DISABLED": SKIPPED,
+}
+#: ``status.termination_details.code``.
+CODES: Mapping[str, Outcome] = {
+    "SUCCESS": SUCCESS,
+    "USER_CANCELED": CANCELLED,
+    "CANCELED": CANCELLED,
+    **dict.fromkeys(
+        ("SKIPPED", "DISABLED", "MAX_CONCURRENT_RUNS_EXCEEDED", "MAX_JOB_QUEUE_SIZE_EXCEEDED"), SKIPPED
+    ),
+    "RUN_EXECUTION_ERROR": USER,
+    **dict.fromkeys(
+        (
+            "INVALID_RUN_CONFIGURATION",
+            "INVALID_CLUSTER_REQUEST",
+            "RESOURCE_NOT_FOUND",
+            "UNAUTHORIZED_ERROR",
+            "FEATURE_DISABLED",
+            "LIBRARY_INSTALLATION_ERROR",
+            "REPOSITORY_CHECKOUT_FAILED",
+            "STORAGE_ACCESS_ERROR",
+            "MAX_SPARK_CONTEXTS_EXCEEDED",
+        ),
+        CONFIGURATION,
+    ),
+    **dict.fromkeys(
+        (
+            "INTERNAL_ERROR",
+            "DRIVER_ERROR",
+            "CLUSTER_ERROR",
+            "CLOUD_FAILURE",
+            "BREAKING_CHANGE",
+            "CLUSTER_TERMINATED_BY_USER",
+        ),
+        PLATFORM,
+    ),
+    **dict.fromkeys(
+        ("CLUSTER_REQUEST_LIMIT_EXCEEDED", "WORKSPACE_RUN_LIMIT_EXCEEDED", "BUDGET_POLICY_LIMIT_EXCEEDED"),
+        QUOTA,
+    ),
+}
+WITH_FAILURES = "SUCCESS_WITH_FAILURES"
+#: A code CANCELED says the platform did it; only result_state or this text tell that a limit was the reason.
+_TIMED_OUT = re.compile(r"timed? ?out|(max|exceeded).{0,30}duration", re.IGNORECASE)
+#: get-output is limited to about 20 requests a second, and nobody reads more.
+_MOST_OUTPUTS = 10
+_NAME_PAGES = 5
+
+
+def parse_run(data: Mapping[str, Any], *, with_failures_is_success: bool = False) -> Run:
+    """Read a job run or a task run: ``status`` where it is there, the older ``state`` otherwise.
+
+    :raises ValueError: no usable ``run_id``: that is not a run.
+    """
+    run_id = id_or_none(data.get("run_id"))
+    if run_id is None:
+        raise ValueError(f"Not a Databricks run: {shorten(json.dumps(data, default=str))}")
+    old, new = object_or_empty(data.get("state")), object_or_empty(data.get("status"))
+    details, queue = (
+        object_or_empty(new.get("termination_details")),
+        object_or_empty(new.get("queue_details")),
+    )
+    life = text_or_none(new.get("state")) or text_or_none(old.get("life_cycle_state")) or ""
+    result = text_or_none(details.get("code")) or text_or_none(old.get("result_state"))
+    texts = (details.get("message"), old.get("state_message"), queue.get("message"), old.get("queue_reason"))
+    message = next((text for text in map(text_or_none, texts) if text), None)
+    policy = SUCCESS if with_failures_is_success else USER
+    state, kind = _outcome(life, old, details, message, policy)
+    return Run(
+        service=NAME,
+        run_id=run_id,
+        state=state,
+        status=f"{life} {result}" if result and life not in GOING_ON else life or "without a state",
+        job_id=id_or_none(data.get("job_id")),
+        name=text_or_none(data.get("run_name")) or text_or_none(data.get("task_key")),
+        url=text_or_none(data.get("run_page_url")),
+        message=message,
+        kind=kind,
+        attempt=1 + sum(1 for item in objects(data.get("repair_history")) if item.get("type") == "REPAIR"),
+        created_at=time_from_ms(data.get("start_time")),
+        started_at=time_from_ms(data.get("start_time")),
+        finished_at=time_from_ms(data.get("end_time")),
+    )
+
+
+def _outcome(
+    life: str, old: Mapping[str, Any], details: Mapping[str, Any], message: str | None, policy: Outcome
+) -> tuple[RunState | None, FailureKind | None]:
+    if life in GOING_ON:
+        return GOING_ON[life], None
+    code, result = details.get("code"), old.get("result_state")
+    if life != "TERMINATED":
+        return ENDED.get(life, (None, None))
+    if WITH_FAILURES in (code, result):
+        return policy
+    outcome = _find(CODES, code) or _find(RESULTS, result)
+    if outcome is CANCELLED and (result == "TIMEDOUT" or _TIMED_OUT.search(message or "")):
+        return TIMEOUT
+    if outcome:
+        return outcome
+    # It ended, in a way our tables do not know. Not a success, then; without any word of a result the
+    # answer is half-written and the next look tells.
+    return PLATFORM if code or result else (None, None)
+
+
+def _find(table: Mapping[str, Outcome], key: Any) -> Outcome | None:
+    return table.get(key) if isinstance(key, str) else None
+
+
+@dataclass(frozen=True)
+class DatabricksJobs:
+    """The calls on one workspace.
+
+    :param task_key: look at this task of a run instead of the whole run.
+    :param with_failures_is_success: take SUCCESS_WITH_FAILURES as a success; Databricks' own
+        notifications do, Airflow's provider does not.
+    """
+
+    task_key: str | None = None
+    with_failures_is_success: bool = False
+    name: ClassVar[str] = NAME
+
+    def _request(self, method: Literal["GET", "POST"], path: str, **fields: Any) -> Request:
+        return Request(method=method, path=f"/api/2.2/jobs/{path}", **fields)
+
+    def _parse(self, data: Mapping[str, Any], request: Request) -> Run:
+        try:
+            return parse_run(data, with_failures_is_success=self.with_failures_is_success)
+        except ValueError as err:
+            raise RemoteCallError(f"{request} did not answer with a run: {err}", retryable=True) from err
+
+    def get_run(self, run_id: int | str) -> Procedure[Run]:
+        if self.task_key is not None:
+            return (yield from self._get_task(run_id, self.task_key))
+        request = self._get_request(run_id)
+        return self._parse((yield request).body, request)
+
+    def _get_request(self, run_id: int | str, **params: str) -> Request:
+        params = {"run_id": str(run_id), "include_history": "true", **params}
+        return self._request("GET", "runs/get", params=params)
+
+    def _get_whole(self, run_id: int | str) -> Procedure[Mapping[str, Any]]:
+        """A run with all its tasks: 2.2 gives at most 100 a page, and later pages repeat the rest."""
+        request = self._get_request(run_id)
+        run = dict((yield request).body)
+        tasks, token = objects(run.get("tasks")), run.get("next_page_token")
+        while token:
+            page = (yield self._get_request(run_id, page_token=str(token))).body
+            tasks += objects(page.get("tasks"))
+            token = page.get("next_page_token")
+        return {**run, "tasks": tasks}
+
+    def _get_task(self, run_id: int | str, task_key: str) -> Procedure[Run]:
+        """The newest attempt of one task. A failed attempt is final once no retry can follow."""
+        whole = yield from self._get_whole(run_id)
+        parent = self._parse(whole, self._get_request(run_id))
+        newest = newest_attempts(objects(whole.get("tasks"))).get(task_key)
+        if newest is None:
+            return _missing_task(parent, task_key, whole)
+        task = replace(
+            self._parse(newest, self._get_request(run_id)),
+            job_id=parent.job_id,
+            url=newest.get("run_page_url"),
+        )
+        retries = newest.get("max_retries") or 0
+        final = retries >= 0 and _number(newest.get("attempt_number")) >= retries
+        if task.is_failed and not final and not parent.is_terminal:
+            return replace(task, state=RunState.RUNNING, kind=None, status=f"{task.status}, to be retried")
+        return task
+
+    def run_now(self, body: Mapping[str, Any]) -> Procedure[int]:
+        """Start a run of a job; with an ``idempotency_token`` this may be repeated.
+
+        :return: the run id; the answer has nothing else.
+        """
+        return (yield from self._post_for_id("run-now", body, "run_id"))
+
+    def submit(self, body: Mapping[str, Any]) -> Procedure[int]:
+        """Start a one-time run; otherwise as :meth:`run_now`."""
+        return (yield from self._post_for_id("runs/submit", body, "run_id"))
+
+    def repair(self, run_id: int, job_parameters: Mapping[str, str] | None = None) -> Procedure[int]:
+        """Run the failed tasks of a run again, in the same run.
+
+        :return: the repair id. A later repair must name the one before, so the history is read first.
+        """
+        history = objects((yield self._get_request(run_id)).body.get("repair_history"))
+        latest = next((item["id"] for item in reversed(history) if item.get("id")), None)
+        body: dict[str, Any] = {"run_id": run_id, "rerun_all_failed_tasks": True}
+        if latest is not None:
+            body["latest_repair_id"] = latest
+        if job_parameters:
+            body["job_parameters"] = dict(job_parameters)
+        return (yield from self._post_for_id("runs/repair", body, "repair_id"))
+
+    def _post_for_id(self, path: str, body: Mapping[str, Any], key: str) -> Procedure[int]:
+        # Databricks promises one run per token, so a call that carries one may be sent again.
+        request = self._request("POST", path, json=body, idempotent="idempotency_token" in body)
+        return data_of((yield request), request, key, int)
+
+    def update_job(self, job_id: int, new_settings: Mapping[str, Any]) -> Procedure[None]:
+        yield self._request("POST", "update", json={"job_id": job_id, "new_settings": new_settings})
+
+    def cancel_run(self, run_id: int | str) -> Procedure[None]:
+        yield self._request("POST", "runs/cancel", json={"run_id": run_id}, idempotent=True)
+
+    def cancel_all_runs(self, job_id: int) -> Procedure[None]:
+        yield self._request("POST", "runs/cancel-all", json={"job_id": job_id}, idempotent=True)
+
+    def newest_run(self, job_id: int) -> Procedure[Run]:
+        """The run of a job that started last.
+
+        :raises NotFound: the job has no runs (they are removed after 60 days), or does not exist.
+        """
+        request = self._request("GET", "runs/list", params={"job_id": str(job_id), "limit": "1"})
+        runs = objects((yield request).body.get("runs"))
+        if not runs:
+            raise NotFound(f"Databricks job {job_id} has no run to wait for.")
+        return self._parse(runs[0], request)
+
+    def job_id_by_name(self, name: str) -> Procedure[int]:
+        """Find a job.
+
+        :raises ConfigurationError: none or several have the name; lists the near ones.
+        """
+        same = yield from self._jobs(name=name)
+        if len(same) == 1 and (job_id := id_or_none(same[0].get("job_id"))):
+            return job_id
+        if same:
+            ids = ", ".join(str(job.get("job_id")) for job in same)
+            raise ConfigurationError(
+                f"{len(same)} Databricks jobs are named {name!r} (ids {ids}). Use job_id."
+            )
+        names = [str(object_or_empty(job.get("settings")).get("name")) for job in (yield from self._jobs())]
+        near = get_close_matches(name, names, n=3, cutoff=0.4) or sorted(names)[:3]
+        hint = f"Near: {', '.join(map(repr, near))}." if near else "This token sees none at all."
+        raise ConfigurationError(f"No Databricks job is named {name!r}. {hint}")
+
+    def _jobs(self, **params: str) -> Procedure[list[Mapping[str, Any]]]:
+        """Jobs, page by page, up to as many as a list of near names needs."""
+        jobs: list[Mapping[str, Any]] = []
+        token = ""
+        for _ in range(_NAME_PAGES):
+            query = {**params, "limit": "100", **({"page_token": token} if token else {})}
+            body = (yield self._request("GET", "list", params=query)).body
+            jobs += objects(body.get("jobs"))
+            token = str(body.get("next_page_token") or "")
+            if not token:
+                break
+        return jobs
+
+    def explain_run(self, run: Run) -> Procedure[Run]:
+        """Name the failed tasks with the error each one printed."""
+        whole = yield from self._get_whole(run.run_id)
+        keys = newest_attempts(objects(whole.get("tasks")))
+        if self.task_key is not None:
+            keys = {key: task for key, task in keys.items() if key == self.task_key}
+        failures: list[Failure] = []
+        for key, data in keys.items():
+            task = self._parse(data, self._get_request(run.run_id))
+            if task.state is RunState.ERROR:
+                error = (yield from self._error_of(task)) if len(failures) < _MOST_OUTPUTS else None
+                failures.append(
+                    Failure(name=key, message=error or task.message or task.status, url=task.url or run.url)
+                )
+        return run.with_failures(*failures)
+
+    def _error_of(self, task: Run) -> Procedure[str | None]:
+        """What the task printed; an answer for a task run only, and none for pipeline tasks."""
+        try:
+            answer = yield self._request("GET", "runs/get-output", params={"run_id": str(task.run_id)})
+        except RemoteCallError:
+            return None  # the state's own message is still there
+        error = text_or_none(answer.body.get("error"))
+        return shorten(error) if error else None
+
+
+def newest_attempts(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The newest attempt of each task key: a run lists every attempt, and a repair adds more."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for task in sorted(tasks, key=lambda task: _number(task.get("attempt_number"))):
+        if key := text_or_none(task.get("task_key")):
+            newest[key] = task
+    return newest
+
+
+def _missing_task(parent: Run, task_key: str, whole: Mapping[str, Any]) -> Run:
+    """A task may show only after its run has started; when the run is over it never will."""
+    if not parent.is_terminal:
+        return replace(parent, state=RunState.QUEUED, status=f"not started yet: task {task_key!r}")
+    keys = ", ".join(repr(key) for key in newest_attempts(objects(whole.get("tasks"))))
+    raise ConfigurationError(f"{parent.label} has no task {task_key!r}. It has: {keys or 'none'}.")
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0

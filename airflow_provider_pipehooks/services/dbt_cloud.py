@@ -1,0 +1,284 @@
+"""dbt Cloud: Administrative API v2 (runs, jobs) and v3 (projects, environments), as read in August 2026."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, ClassVar, Literal
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
+from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
+from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
+from airflow_provider_pipehooks.services.base import (
+    Procedure,
+    Request,
+    data_of,
+    id_or_none,
+    object_or_empty,
+    objects,
+    shorten,
+    text_or_none,
+    time_from_text,
+)
+
+NAME = "dbt_cloud"
+
+#: ``run.status`` is already our table; the words are ``run.status_humanized``.
+STATES: Mapping[int, RunState] = {state.value: state for state in RunState}
+WORDS: Mapping[int, str] = {state.value: state.name.capitalize() for state in RunState}
+NOT_TERMINAL = [state.value for state in RunState if state not in TERMINAL]
+
+#: Ids of cell-based accounts have 14 digits, so no upper bound is checked.
+PAGE = 100
+#: Longest ``cause``; longer ones are cut by the official provider.
+CAUSE_LIMIT = 255
+#: A run cut by its own time limit ends as Cancelled; only this text tells (seen in a captured response).
+_TIMED_OUT = re.compile(r"timed out", re.IGNORECASE)
+#: Statuses of ``run_results.json`` results that make a run fail; ``warn`` and ``skipped`` do not.
+_FAILED_RESULTS = frozenset({"error", "fail", "runtime error", "partial success"})
+_LOG_TAIL_LINES = 3
+
+
+def parse_run(data: Mapping[str, Any]) -> Run:
+    """Read ``data`` of a run, or one item of a list of runs.
+
+    :raises ValueError: no usable ``id`` or ``status``: that is not a run.
+    """
+    run_id, code = id_or_none(data.get("id")), data.get("status")
+    if run_id is None or not isinstance(code, int) or isinstance(code, bool):
+        raise ValueError(f"Not a dbt Cloud run: {shorten(json.dumps(data, default=str))}")
+    state = STATES.get(code)
+    message = text_or_none(data.get("status_message"))
+    job = data.get("job")
+    return Run(
+        service=NAME,
+        run_id=run_id,
+        state=state,
+        status=text_or_none(data.get("status_humanized")) or WORDS.get(code, str(code)),
+        job_id=id_or_none(data.get("job_definition_id")),
+        name=text_or_none(job.get("name")) if isinstance(job, dict) else None,
+        url=text_or_none(data.get("href")),
+        message=message,
+        kind=_kind(state, message),
+        cancelled_by=_cancelled_by(data.get("audit")),
+        created_at=time_from_text(data.get("created_at")),
+        started_at=time_from_text(data.get("started_at")),
+        finished_at=time_from_text(data.get("finished_at")),
+    )
+
+
+def _kind(state: RunState | None, message: str | None) -> FailureKind | None:
+    if state is RunState.CANCELLED:
+        return "timeout" if message and _TIMED_OUT.search(message) else "cancelled"
+    return "user" if state is RunState.ERROR else None
+
+
+def _cancelled_by(audit: Any) -> str | None:
+    """``{"cancellation": {"actor": {"id", "type", "name"}}}``, present with ``include_related=audit``."""
+    for key in ("cancellation", "actor"):
+        audit = audit.get(key) if isinstance(audit, dict) else None
+    return text_or_none(audit.get("name")) if isinstance(audit, dict) else None
+
+
+@dataclass(frozen=True)
+class DbtCloud:
+    """The calls on an account; which one is filled in by the hook that sends them."""
+
+    name: ClassVar[str] = NAME
+
+    def _request(
+        self, method: Literal["GET", "POST"], path: str, *, version: str = "v2", **fields: Any
+    ) -> Request:
+        # POST paths end with a slash: a redirect to the slashed form would drop the body.
+        return Request(method=method, path=f"/api/{version}/accounts/{{account_id}}/{path}", **fields)
+
+    def _run(self, request: Request) -> Procedure[Run]:
+        answer = yield request
+        return _parse(data_of(answer, request, "data", dict), request)
+
+    def get_run(self, run_id: int | str, *related: str) -> Procedure[Run]:
+        """Read a run.
+
+        :param related: ``job``, ``trigger``, ``run_steps``, ``audit``, ...; sent as one comma-separated
+            value, since a repeated parameter is a known trap.
+        """
+        params = {"include_related": ",".join(related)} if related else {}
+        return (yield from self._run(self._request("GET", f"runs/{run_id}/", params=params)))
+
+    def start_run(self, job_id: int, *, cause: str, overrides: Mapping[str, Any]) -> Procedure[Run]:
+        """Start a run of a job. There is no idempotency key: this must be sent once.
+
+        :param overrides: further fields of the body, such as ``steps_override``; None values are left out.
+        """
+        body = {"cause": cause, **{key: value for key, value in overrides.items() if value is not None}}
+        return (yield from self._run(self._request("POST", f"jobs/{job_id}/run/", json=body)))
+
+    def retry_run(self, run_id: int) -> Procedure[Run]:
+        """Continue a failed run where it failed: a new run, which takes no overrides and no cause."""
+        return (yield from self._run(self._request("POST", f"runs/{run_id}/retry/")))
+
+    def cancel_run(self, run_id: int | str) -> Procedure[None]:
+        yield self._request("POST", f"runs/{run_id}/cancel/", idempotent=True)
+
+    def runs(self, **params: Any) -> Procedure[list[Mapping[str, Any]]]:
+        """One page of the newest runs that match, with their trigger.
+
+        :param params: as the API names them; lists become JSON text, the form its clients use.
+        """
+        query = {
+            key: json.dumps(value) if isinstance(value, list) else str(value) for key, value in params.items()
+        }
+        request = self._request(
+            "GET",
+            "runs/",
+            params={"order_by": "-id", "include_related": "trigger", "limit": str(PAGE), **query},
+        )
+        answer = yield request
+        return objects(data_of(answer, request, "data", list))
+
+    def active_run(self, job_id: int) -> Procedure[Run | None]:
+        """The newest run of a job that has not ended."""
+        found = yield from self.runs(job_definition_id=job_id, status__in=NOT_TERMINAL, limit=1)
+        return parse_run(found[0]) if found else None
+
+    def newest_run_id(self, job_id: int) -> Procedure[int]:
+        """The highest run id of a job, 0 when it never ran: a mark to look above later."""
+        found = yield from self.runs(job_definition_id=job_id, limit=1)
+        return parse_run(found[0]).run_id if found else 0  # type: ignore[return-value]
+
+    def run_with_tag(self, job_id: int, tag: str, *, above: int) -> Procedure[Run | None]:
+        """The run of a job whose cause holds our tag, looking at every run above a known id."""
+        return (
+            yield from self._first_above(
+                job_id, above, lambda data: tag in str(object_or_empty(data.get("trigger")).get("cause"))
+            )
+        )
+
+    def run_retrying(self, job_id: int, run_id: int) -> Procedure[Run | None]:
+        """The run that continues a failed one, if somebody has retried it already."""
+        return (
+            yield from self._first_above(job_id, run_id, lambda data: data.get("retrying_run_id") == run_id)
+        )
+
+    def _first_above(
+        self, job_id: int, above: int, wanted: Callable[[Mapping[str, Any]], bool]
+    ) -> Procedure[Run | None]:
+        while True:
+            # Oldest first: pages stay put while new runs arrive at the end.
+            page = yield from self.runs(job_definition_id=job_id, id__gt=above, order_by="id")
+            for data in page:
+                if wanted(data):
+                    return parse_run(data)
+            if len(page) < PAGE:
+                return None
+            above = parse_run(page[-1]).run_id  # type: ignore[assignment]
+
+    def job_id_by_name(self, project: str, environment: str, job: str) -> Procedure[int]:
+        """Find a job; there is no such endpoint, so project, environment and job are looked up in turn.
+
+        :raises ConfigurationError: none or several have the name; lists the near ones.
+        """
+        project_id = yield from self._id_by_name("project", project, "projects/", version="v3")
+        environment_id = yield from self._id_by_name(
+            "environment", environment, f"projects/{project_id}/environments/", version="v3"
+        )
+        where = {"project_id": str(project_id), "environment_id": str(environment_id)}
+        return (yield from self._id_by_name("job", job, "jobs/", params=where))
+
+    def _id_by_name(
+        self, what: str, name: str, path: str, *, version: str = "v2", params: Mapping[str, str] | None = None
+    ) -> Procedure[int]:
+        wanted = {**(params or {}), "name__icontains": name}
+        same = [item for item in (yield from self._all(path, version, wanted)) if item.get("name") == name]
+        if len(same) == 1 and (found := id_or_none(same[0].get("id"))):
+            return found
+        if same:
+            ids = ", ".join(str(item.get("id")) for item in same)
+            raise ConfigurationError(
+                f"{len(same)} dbt Cloud {what}s are named {name!r} (ids {ids}). Use job_id."
+            )
+        names = [str(item.get("name")) for item in (yield from self._all(path, version, params or {}))]
+        near = get_close_matches(name, names, n=3, cutoff=0.4) or sorted(names)[:3]
+        hint = f"Near: {', '.join(map(repr, near))}." if near else "This token sees none at all."
+        raise ConfigurationError(f"No dbt Cloud {what} is named {name!r}. {hint}")
+
+    def _all(self, path: str, version: str, params: Mapping[str, str]) -> Procedure[list[Mapping[str, Any]]]:
+        """Every item of a list. The total moves while objects are created, so a page decides when to stop."""
+        items: list[Mapping[str, Any]] = []
+        while True:
+            query = {**params, "limit": str(PAGE), "offset": str(len(items))}
+            request = self._request("GET", path, version=version, params=query)
+            page = data_of((yield request), request, "data", list)
+            items += objects(page)
+            if len(page) < PAGE:
+                return items
+
+    def explain_run(self, run: Run) -> Procedure[Run]:
+        """Name the failed dbt nodes; where dbt never got to write results, the failed steps.
+
+        The results are asked for step by step: without one the API gives those of the last step, which
+        may not be the one that failed.
+        """
+        request = self._request(
+            "GET", f"runs/{run.run_id}/", params={"include_related": "run_steps,job,audit"}
+        )
+        data = data_of((yield request), request, "data", dict)
+        run = _parse(data, request)
+        failed = [step for step in objects(data.get("run_steps")) if step.get("status") == RunState.ERROR]
+        failures: list[Failure] = []
+        for step in failed:
+            nodes = yield from self._failed_nodes(run, step)
+            failures += nodes or [Failure(name=str(step.get("name")), message=_log_tail(step), url=run.url)]
+        if failed and not run.message:
+            run = replace(run, message=f"step {failed[0].get('index')}, {failed[0].get('name')}, failed")
+        return run.with_failures(*failures)
+
+    def _failed_nodes(self, run: Run, step: Mapping[str, Any]) -> Procedure[list[Failure]]:
+        if not str(step.get("name")).startswith("Invoke dbt"):
+            return []
+        try:
+            answer = yield self._request(
+                "GET",
+                f"runs/{run.run_id}/artifacts/run_results.json",
+                params={"step": str(step.get("index"))},
+                expects="text",
+            )
+        except NotFound:
+            return []  # normal when the step failed before dbt wrote results
+        return parse_failed_nodes(answer.body, run.url)
+
+
+def _parse(data: Mapping[str, Any], request: Request) -> Run:
+    try:
+        return parse_run(data)
+    except ValueError as err:
+        raise RemoteCallError(f"{request} did not answer with a run: {err}", retryable=True) from err
+
+
+def _log_tail(step: Mapping[str, Any]) -> str:
+    lines = [line for line in str(step.get("logs") or "").splitlines() if line.strip()]
+    return shorten(" | ".join(lines[-_LOG_TAIL_LINES:])) or "failed without a log"
+
+
+def parse_failed_nodes(text: str, url: str | None = None) -> list[Failure]:
+    """The failed nodes of a ``run_results.json`` (schemas v4 to v6).
+
+    :return: empty when the text is not such a file.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return []
+    results = objects(document.get("results")) if isinstance(document, dict) else []
+    return [
+        Failure(
+            name=str(result.get("unique_id")),
+            message=shorten(str(result.get("message") or result.get("status"))),
+            url=url,
+        )
+        for result in results
+        if result.get("status") in _FAILED_RESULTS
+    ]

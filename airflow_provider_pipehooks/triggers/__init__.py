@@ -1,0 +1,1 @@
+"""Wait without holding a worker."""

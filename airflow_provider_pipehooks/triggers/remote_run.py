@@ -1,0 +1,147 @@
+"""WATCH: one trigger for the runs of all services."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_pipehooks.core.errors import PipehooksError
+from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
+from airflow_provider_pipehooks.core.watch import Watch
+from airflow_provider_pipehooks.hooks.waiting import CONFIRM_POLL_S, CONFIRM_WITHIN_S, Watched, await_end
+
+#: The task has left the triggerer for good; anything else, or no answer, means: do not cancel.
+_STILL_OURS = ("deferred", "running", "queued", "scheduled")
+
+
+class RemoteRunTrigger(BaseTrigger):
+    """Waits for one run and ends with one event: how the wait ended.
+
+    Its path and arguments are stored by Airflow while a task waits, so both stay valid across upgrades.
+
+    :param service: ``dbt_cloud`` or ``databricks_jobs``.
+    :param conn_id: the connection; its secrets are read here, never stored with the trigger.
+    :param account_id: instead of the connection's.
+    :param poll_interval: seconds between two looks when all is well.
+    :param deadline: when to give up, in seconds since the epoch; None waits for ever.
+    :param since: when the wait began, in seconds since the epoch; now if not given.
+    :param options: of the service, such as ``task_key``.
+    :param hook_params: of the hook, such as ``timeout_seconds``.
+    :param on_cancel: ``cancel`` the remote run when a user ends the waiting task, or ``keep`` it.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        conn_id: str,
+        run_id: int | str,
+        account_id: int | None = None,
+        poll_interval: float = 5,
+        deadline: float | None = None,
+        since: float | None = None,
+        options: Mapping[str, Any] | None = None,
+        hook_params: Mapping[str, Any] | None = None,
+        on_cancel: str = "cancel",
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.service = service
+        self.conn_id = conn_id
+        self.run_id = run_id
+        self.account_id = account_id
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.since = since if since is not None else time.time()
+        self.options = dict(options or {})
+        self.hook_params = dict(hook_params or {})
+        self.on_cancel = on_cancel
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        names = (
+            "service",
+            "conn_id",
+            "run_id",
+            "account_id",
+            "poll_interval",
+            "deadline",
+            "since",
+            "options",
+            "hook_params",
+            "on_cancel",
+        )
+        path = "airflow_provider_pipehooks.triggers.remote_run.RemoteRunTrigger"
+        return path, {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield the one event, ``WaitEnded.to_json()``."""
+        watched = self._watched()
+        watch = Watch(
+            poll_interval_s=self.poll_interval, since_s=self.since or time.time(), deadline_s=self.deadline
+        )
+        try:
+            end = await await_end(watched, watch, self._tell)
+        except PipehooksError as err:
+            end = WaitEnded(reason="refused", message=str(err))
+        finally:
+            await watched.hook.aclose()
+        yield TriggerEvent(end.to_json())  # type: ignore[no-untyped-call]
+
+    def _watched(self) -> Watched:
+        from airflow_provider_pipehooks.hooks.services import open_service
+
+        hook, service = open_service(
+            self.service, self.conn_id, self.account_id, options=self.options, hook_params=self.hook_params
+        )
+        return Watched(hook=hook, service=service, run_id=self.run_id)
+
+    def _tell(self, event: WatchEvent) -> None:
+        warn = isinstance(event, (LookFailed, UnknownStatusSeen))
+        (self.log.warning if warn else self.log.info)("%s", event)
+
+    async def on_kill(self) -> None:
+        """A user ended the task while it waited: cancel the run, and see it cancelled.
+
+        Airflow 3.3.2 also calls this when a trigger merely moves to another triggerer, so the task's state
+        is asked for first; without an answer nothing is cancelled.
+        """
+        if self.on_cancel != "cancel":
+            return
+        state = await self._task_state()
+        if state is None or state in _STILL_OURS:
+            self.log.info(
+                "Not cancelling run %s: the task is %s", self.run_id, state or "in an unknown state"
+            )
+            return
+        self.log.warning("The task is %s: cancelling run %s", state, self.run_id)
+        watched = self._watched()
+        try:
+            await watched.hook.acall(watched.service.cancel_run(self.run_id))
+            now_s = time.time()
+            watch = Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)
+            await await_end(watched, watch, self._tell)
+        finally:
+            await watched.hook.aclose()
+
+    async def _task_state(self) -> str | None:
+        """The state of our task instance as the server has it now; None when it cannot be known."""
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.comms import GetTaskStates
+
+        task: Any = self.task_instance
+        try:
+            answer: Any = await task_runner.SUPERVISOR_COMMS.asend(
+                GetTaskStates(
+                    dag_id=task.dag_id,
+                    task_ids=[task.task_id],
+                    run_ids=[task.run_id],
+                    map_index=task.map_index if task.map_index >= 0 else None,
+                )
+            )
+            states = answer.task_states[task.run_id]
+            key = task.task_id if task.map_index < 0 else f"{task.task_id}_{task.map_index}"
+            return str(states[key]) if states.get(key) is not None else None
+        except Exception:
+            self.log.exception("Could not ask for the state of the task; run %s is left alone", self.run_id)
+            return None
