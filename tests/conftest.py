@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.dag_runs import Finished
 
 _HOME = tempfile.mkdtemp(prefix="pipehooks-tests-")
 os.environ.update(
@@ -33,3 +37,11 @@ def airflow_db() -> Iterator[None]:
 
     initdb()
     yield
+
+
+@pytest.fixture
+def run_dag(airflow_db: None) -> Callable[..., Finished]:
+    """Run a DAG written in a test with the real task runner, and look at what it left."""
+    from tests.dag_runs import run
+
+    return run

@@ -1,4 +1,4 @@
-"""How a run of the stand-in moves from its first state to its last: at once, after polls, or after seconds."""
+"""How a run of the stand-in moves from its first state to its last: at once, or after polls or seconds."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ class Plan:
         :raises TypeError: a key that is not a parameter of a plan; names it.
         """
         return cls(**{**data, "states": tuple(data.get("states", ()))})
+
+    @property
+    def ends_when_read(self) -> bool:
+        """Nothing but the first read is awaited."""
+        return not (self.hold or self.polls or self.seconds)
 
     def position(self, path_length: int, *, polls: int, elapsed_s: float) -> int:
         """Where on its path of states the run is now.

@@ -1,0 +1,119 @@
+"""What Airflow reads when it discovers the provider. Data only: this runs in every Airflow process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_pipehooks import __version__
+
+_PACKAGE = "airflow_provider_pipehooks"
+_SERVICES = {"dbt Cloud": "dbt_cloud", "Databricks Jobs": "databricks_jobs"}
+
+_VERIFY = {
+    "label": "Verify TLS",
+    "description": "'true', 'false', or the path of a CA bundle.",
+    "schema": {"type": ["string", "null"]},
+}
+_PROXIES = {
+    "label": "Proxies",
+    "description": 'As JSON: {"http": "http://proxy:8080", "https": "http://proxy:8080"}',
+    "schema": {"type": ["object", "null"]},
+}
+
+
+def _modules(step: str, **more: str) -> list[dict[str, Any]]:
+    services = {**_SERVICES, **more}
+    return [
+        {"integration-name": name, "python-modules": [f"{_PACKAGE}.{step}.{module}"]}
+        for name, module in services.items()
+    ]
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's metadata, in the form of Airflow's provider_info schema."""
+    return {
+        "package-name": "airflow-provider-pipehooks",
+        "name": "pipehooks",
+        "description": "Start dbt Cloud and Databricks runs exactly once, watch them, alert with the reason.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": "dbt Cloud",
+                "external-doc-url": "https://docs.getdbt.com",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Databricks Jobs",
+                "external-doc-url": "https://docs.databricks.com/api/workspace/jobs",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Amazon SNS",
+                "external-doc-url": "https://aws.amazon.com/sns/",
+                "tags": ["aws"],
+            },
+        ],
+        "operators": _modules("operators", **{"Amazon SNS": "sns_alert"}),
+        "sensors": _modules("sensors"),
+        "hooks": [
+            {"integration-name": "dbt Cloud", "python-modules": [f"{_PACKAGE}.hooks.dbt_cloud"]},
+            {"integration-name": "Databricks Jobs", "python-modules": [f"{_PACKAGE}.hooks.databricks"]},
+        ],
+        "triggers": [
+            {"integration-name": name, "python-modules": [f"{_PACKAGE}.triggers.remote_run"]}
+            for name in _SERVICES
+        ],
+        "extra-links": [f"{_PACKAGE}.operators.joining.RemoteRunLink"],
+        "notifications": [f"{_PACKAGE}.notifications.sns.SnsAlertNotifier"],
+        "connection-types": [_dbt_cloud_form(), _databricks_form()],
+    }
+
+
+def _dbt_cloud_form() -> dict[str, Any]:
+    return {
+        "connection-type": "pipehooks_dbt_cloud",
+        "hook-class-name": f"{_PACKAGE}.hooks.dbt_cloud.DbtCloudHook",
+        "hook-name": "dbt Cloud (pipehooks)",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port", "extra"],
+            "relabeling": {"host": "Access URL", "login": "Account ID", "password": "API token"},
+            "placeholders": {"host": "ab123.us1.dbt.com", "login": "12345"},
+        },
+        "conn-fields": {"verify": _VERIFY, "proxies": _PROXIES},
+    }
+
+
+def _databricks_form() -> dict[str, Any]:
+    return {
+        "connection-type": "pipehooks_databricks",
+        "hook-class-name": f"{_PACKAGE}.hooks.databricks.DatabricksHook",
+        "hook-name": "Databricks (pipehooks)",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port", "extra"],
+            "relabeling": {
+                "host": "Workspace URL",
+                "login": "Client ID (service principal only)",
+                "password": "Access token or client secret",
+            },
+            "placeholders": {"host": "dbc-a1b2.cloud.databricks.com"},
+        },
+        "conn-fields": {
+            "service_principal_oauth": {
+                "label": "Databricks service principal",
+                "description": "Client ID and secret are those of a service principal of this workspace.",
+                "schema": {"type": ["boolean", "null"]},
+            },
+            "azure_tenant_id": {
+                "label": "Azure tenant ID",
+                "description": "Client ID and secret are those of an Entra service principal in this tenant.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "azure_resource_id": {
+                "label": "Azure resource ID",
+                "description": "Of the workspace, when the service principal is not a user of it.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "verify": _VERIFY,
+            "proxies": _PROXIES,
+        },
+    }

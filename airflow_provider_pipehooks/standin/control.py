@@ -1,0 +1,122 @@
+"""Control over HTTP, for tests and demos in another process: faults, journal, plans, reset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, HTTPException, Request
+
+from airflow_provider_pipehooks.standin.faults import Fault
+from airflow_provider_pipehooks.standin.plan import Plan
+
+if TYPE_CHECKING:
+    from airflow_provider_pipehooks.standin.server import StandIn
+
+PREFIX = "/_standin"
+SERVICES = ("dbt_cloud", "databricks_jobs")
+
+
+def routes(standin: StandIn) -> APIRouter:
+    """The control routes of one stand-in. They ask for no token: it listens on loopback only."""
+    router = APIRouter(prefix=PREFIX)
+    add_general(router, standin)
+    add_faults(router, standin)
+    add_worlds(router, standin)
+    return router
+
+
+def add_general(router: APIRouter, standin: StandIn) -> None:
+    """Health, journal and reset."""
+
+    @router.get("/health")
+    async def health() -> dict[str, Any]:
+        return {"status": "ok", "services": list(SERVICES)}
+
+    @router.get("/journal")
+    async def journal(path_contains: str = "", method: str | None = None) -> dict[str, Any]:
+        found = standin.journal.find(method, path_contains)
+        return {"count": len(found), "entries": [entry.to_json() for entry in found]}
+
+    @router.post("/reset")
+    async def reset() -> dict[str, str]:
+        standin.reset()
+        return {"status": "ok"}
+
+
+def add_faults(router: APIRouter, standin: StandIn) -> None:
+    """List, add and clear faults."""
+
+    @router.get("/faults")
+    async def list_faults() -> list[dict[str, Any]]:
+        return [armed.to_json() for armed in standin.faults.armed]
+
+    @router.post("/faults")
+    async def add_fault(request: Request) -> dict[str, Any]:
+        data = await request.json()
+        try:
+            return standin.faults.add(Fault.from_json(data)).to_json()
+        except (TypeError, ValueError) as err:
+            raise HTTPException(400, str(err)) from err
+
+    @router.delete("/faults")
+    async def clear_faults() -> dict[str, str]:
+        standin.faults.clear()
+        return {"status": "ok"}
+
+
+def add_worlds(router: APIRouter, standin: StandIn) -> None:
+    """Define jobs, look at runs and change their plans, for each service."""
+
+    @router.post("/{service}/jobs")
+    async def add_job(service: str, request: Request) -> dict[str, int]:
+        world, data = world_of(standin, service), await request.json()
+        try:
+            return {"job_id": world.add_job(**with_plans(data))}
+        except (TypeError, ValueError) as err:
+            raise HTTPException(400, str(err)) from err
+
+    @router.get("/{service}/runs")
+    async def list_runs(service: str) -> list[dict[str, Any]]:
+        world = world_of(standin, service)
+        with world.lock:
+            return [plain(vars(run)) for run in world.runs.values()]
+
+    @router.put("/{service}/runs/{run_id}/plan")
+    async def set_plan(service: str, run_id: int, request: Request) -> dict[str, str]:
+        world, data = world_of(standin, service), await request.json()
+        try:
+            world.set_plan(run_id, Plan.from_json(data))
+        except KeyError as err:
+            raise HTTPException(404, f"{service} has no run {run_id}.") from err
+        except (TypeError, ValueError) as err:
+            raise HTTPException(400, str(err)) from err
+        return {"status": "ok"}
+
+
+def world_of(standin: StandIn, service: str) -> Any:
+    """What a service remembers.
+
+    :raises HTTPException: 404 for a service that does not exist.
+    """
+    if service not in SERVICES:
+        raise HTTPException(404, f"No service {service!r}. There are: {', '.join(SERVICES)}.")
+    return getattr(standin, service)
+
+
+def with_plans(data: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of ``add_job``, with plans read from their JSON."""
+    read = dict(data)
+    if "plan" in read:
+        read["plan"] = Plan.from_json(read["plan"])
+    if "plans" in read:
+        read["plans"] = tuple(Plan.from_json(each) for each in read["plans"])
+    return read
+
+
+def plain(value: Any) -> Any:
+    """Only what JSON can hold: other things as their text."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(each) for each in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -1,0 +1,123 @@
+"""Parameters as they come in: numbers and flags as text or JSON, limits of the slots of run-now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_provider_pipehooks.standin.databricks_jobs.errors import invalid
+
+MAX_TOKEN_LENGTH = 64
+MAX_PARAMS_BYTES = 10_000
+
+_TASK_SLOTS = (
+    "notebook_params",
+    "jar_params",
+    "python_params",
+    "python_named_params",
+    "spark_submit_params",
+    "dbt_commands",
+    "sql_params",
+)
+SLOTS = (*_TASK_SLOTS, "job_parameters", "pipeline_params")
+_MAP_SLOTS = ("job_parameters", "notebook_params", "python_named_params", "sql_params", "pipeline_params")
+_LIST_SLOTS = ("jar_params", "python_params", "spark_submit_params", "dbt_commands")
+_BYTE_LIMITED = ("notebook_params", "jar_params", "python_params", "spark_submit_params")
+_ASCII_ONLY = ("python_params", "spark_submit_params")
+
+
+def integer(params: Mapping[str, Any], name: str) -> int | None:
+    """An int64 that came as a number or as text; Databricks takes both.
+
+    :raises ApiError: something else.
+    """
+    value = params.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, bool | float | list | dict):
+            raise ValueError
+        return int(value)
+    except ValueError:
+        raise invalid(f"Invalid value {value!r} for parameter {name}: an integer is expected.") from None
+
+
+def required(params: Mapping[str, Any], name: str) -> int:
+    """An int64 that must be there.
+
+    :raises ApiError: missing, or something else.
+    """
+    if (value := integer(params, name)) is None:
+        raise invalid(f"Missing required field: {name}")
+    return value
+
+
+def flag(params: Mapping[str, Any], name: str) -> bool:
+    """A boolean that came as JSON or as text; the official provider sends ``True`` with a capital."""
+    return str(params.get(name, "")).lower() == "true"
+
+
+def page_size(params: Mapping[str, Any], *, largest: int, zero_is_largest: bool = False) -> int:
+    """``limit``, 20 by default.
+
+    :raises ApiError: outside 1 to ``largest``.
+    """
+    limit = integer(params, "limit")
+    if limit is None:
+        return min(20, largest)
+    if limit == 0 and zero_is_largest:
+        return largest
+    if not 1 <= limit <= largest:
+        raise invalid(f"Invalid limit {limit}: it must be between 1 and {largest}.")
+    return limit
+
+
+def check_token(params: Mapping[str, Any]) -> None:
+    """Check the idempotency token.
+
+    :raises ApiError: longer than 64 characters.
+    """
+    token = params.get("idempotency_token")
+    if isinstance(token, str) and len(token) > MAX_TOKEN_LENGTH:
+        raise invalid(f"The idempotency token has {len(token)} characters, more than {MAX_TOKEN_LENGTH}.")
+
+
+def check_slots(body: Mapping[str, Any]) -> None:
+    """Check the parameters of run-now and repair.
+
+    :raises ApiError: a slot of the wrong shape, too long, not ASCII, or two that exclude each other.
+    """
+    sent = {name: body[name] for name in SLOTS if body.get(name) is not None}
+    mixed = [name for name in _TASK_SLOTS if name in sent]
+    if sent.get("job_parameters") and mixed:
+        raise invalid(f"job_parameters cannot be used together with {mixed[0]}.")
+    if "notebook_params" in sent and "jar_params" in sent:
+        raise invalid("notebook_params and jar_params cannot be specified together.")
+    for name, value in sent.items():
+        for holds, problem in _SLOT_RULES:
+            if not holds(name, value):
+                raise invalid(f"Invalid {name}: {problem}.")
+
+
+def _has_shape(name: str, value: Any) -> bool:
+    if name in _LIST_SLOTS:
+        return isinstance(value, list)
+    return isinstance(value, dict) if name in _MAP_SLOTS else True
+
+
+def _fits(name: str, value: Any) -> bool:
+    # The limit is documented for the JSON form, in bytes.
+    coded = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return name not in _BYTE_LIMITED or len(coded) <= MAX_PARAMS_BYTES
+
+
+def _is_ascii(name: str, value: Any) -> bool:
+    return name not in _ASCII_ONLY or all(str(each).isascii() for each in value)
+
+
+_SLOT_RULES: tuple[tuple[Callable[[str, Any], bool], str], ...] = (
+    (_has_shape, "it has the wrong type"),
+    (_fits, f"its JSON form is longer than {MAX_PARAMS_BYTES} bytes"),
+    (_is_ascii, "only ASCII characters are allowed"),
+)

@@ -1,0 +1,85 @@
+"""Every request the stand-in got, in order: what a test or a curious person reads back."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: The oldest entries go first, so that a stand-in that runs for weeks does not fill the memory.
+LENGTH = 200_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request and the status of its answer. Headers are not kept: they carry the token.
+
+    :param body: as JSON when it is, else as text.
+    :param status: what the client saw; 0 when the connection was cut instead.
+    :param service: ``dbt_cloud``, ``databricks_jobs`` or ``other``.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    status: int
+    service: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As the control route gives it."""
+        return asdict(self)
+
+
+class Journal:
+    """The requests since the last reset."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: deque[Entry] = deque(maxlen=LENGTH)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All of them, oldest first."""
+        with self._lock:
+            return list(self._entries)
+
+    def find(self, method: str | None = None, path_contains: str = "") -> list[Entry]:
+        """Those with this method, if one is given, and this part of the path."""
+        return [
+            entry for entry in self.entries if method in (None, entry.method) and path_contains in entry.path
+        ]
+
+    def count(self, method: str | None = None, path_contains: str = "") -> int:
+        """How many requests of this kind came."""
+        return len(self.find(method, path_contains))
+
+    def add(self, entry: Entry) -> None:
+        """Write down a request that was handled."""
+        with self._lock:
+            self._entries.append(entry)
+
+    def clear(self) -> None:
+        """Forget them."""
+        with self._lock:
+            self._entries.clear()
+
+
+def readable(body: bytes) -> Any:
+    """A body as JSON if it is JSON, as text otherwise, None when empty."""
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def entry_of(
+    scope: Mapping[str, Any], query: dict[str, str], body: bytes, status: int, service: str
+) -> Entry:
+    """An entry from what the server knows of a request."""
+    return Entry(scope["method"], scope["path"], query, readable(body), status, service)

@@ -1,0 +1,126 @@
+"""The Databricks SDK, unchanged, against the stand-in over TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import InvalidParameterValue, PermissionDenied, ResourceDoesNotExist
+from databricks.sdk.service.jobs import (
+    NotebookTask,
+    RunLifeCycleState,
+    RunResultState,
+    SubmitTask,
+    TerminationCodeCode,
+)
+
+from airflow_provider_pipehooks.standin import Plan, StandIn
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandIn]:
+    with StandIn(tls=True) as standin:
+        yield standin
+
+
+@pytest.fixture
+def standin(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    server.reset()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca_file))
+    return server
+
+
+@pytest.fixture
+def client(standin: StandIn) -> WorkspaceClient:
+    return WorkspaceClient(host=standin.url, token="dapi-secret")
+
+
+def test_run_now_and_wait(standin: StandIn, client: WorkspaceClient) -> None:
+    job_id = standin.databricks_jobs.add_job()
+    run = client.jobs.run_now_and_wait(job_id, job_parameters={"day": "sun"})
+    assert run.state.result_state is RunResultState.SUCCESS
+    assert run.status.termination_details.code is TerminationCodeCode.SUCCESS
+    assert run.job_parameters[0].value == "sun"
+
+
+def test_submit_and_wait(standin: StandIn, client: WorkspaceClient) -> None:
+    standin.databricks_jobs.submit_plan = Plan(outcome="failed")
+    task = SubmitTask(task_key="main", notebook_task=NotebookTask(notebook_path="/n"))
+    run = client.jobs.submit_and_wait(tasks=[task])
+    assert (run.run_name, run.state.result_state) == ("Untitled", RunResultState.FAILED)
+    output = client.jobs.get_run_output(run.tasks[0].run_id)
+    assert output.error == "ZeroDivisionError: division by zero"
+    assert output.error_trace.endswith(output.error)
+
+
+def test_get_run_gathers_all_pages(standin: StandIn, client: WorkspaceClient) -> None:
+    keys = [f"t{number}" for number in range(250)]
+    run_id = standin.databricks_jobs.start(standin.databricks_jobs.add_job(tasks=keys))
+    run = client.jobs.get_run(run_id, include_history=True)
+    assert sorted(task.task_key for task in run.tasks) == sorted(keys)
+    assert len(run.repair_history) == 1
+
+
+def test_list_runs_gathers_all_pages_and_all_tasks(standin: StandIn, client: WorkspaceClient) -> None:
+    keys = [f"t{number}" for number in range(101)]
+    job_id = standin.databricks_jobs.add_job(tasks=keys, max_concurrent_runs=45)
+    ids = [standin.databricks_jobs.start(job_id) for _ in range(45)]
+    runs = list(client.jobs.list_runs(job_id=job_id, limit=25, expand_tasks=True))
+    assert [run.run_id for run in runs] == ids[::-1]
+    assert {len(run.tasks) for run in runs} == {101}
+
+
+def test_list_runs_that_are_active(standin: StandIn, client: WorkspaceClient) -> None:
+    held = standin.databricks_jobs.start(standin.databricks_jobs.add_job(plan=Plan(hold=True)))
+    standin.databricks_jobs.start(standin.databricks_jobs.add_job())
+    assert [run.run_id for run in client.jobs.list_runs(active_only=True)] == [held]
+
+
+def test_repair_needs_the_latest_repair_id_the_second_time(standin: StandIn, client: WorkspaceClient) -> None:
+    job_id = standin.databricks_jobs.add_job(plans=(Plan(outcome="failed"), Plan(outcome="failed"), Plan()))
+    run_id = client.jobs.run_now_and_wait(job_id).run_id
+    client.jobs.repair_run_and_wait(run_id, rerun_all_failed_tasks=True)
+    with pytest.raises(InvalidParameterValue, match="latest_repair_id"):
+        client.jobs.repair_run(run_id, rerun_all_failed_tasks=True)
+    latest = client.jobs.get_run(run_id, include_history=True).repair_history[-1].id
+    run = client.jobs.repair_run_and_wait(run_id, rerun_all_failed_tasks=True, latest_repair_id=latest)
+    assert run.state.result_state is RunResultState.SUCCESS
+    assert [task.attempt_number for task in run.tasks] == [0, 1, 2]
+
+
+def test_cancel_passes_through_terminating(standin: StandIn, client: WorkspaceClient) -> None:
+    run_id = standin.databricks_jobs.start(standin.databricks_jobs.add_job(plan=Plan(hold=True)))
+    client.jobs.cancel_run(run_id)
+    states = [client.jobs.get_run(run_id).state for _ in range(2)]
+    assert states[0].life_cycle_state is RunLifeCycleState.TERMINATING
+    assert states[1].result_state is RunResultState.CANCELED
+
+
+def test_unknown_ids_are_not_found_for_the_sdk(client: WorkspaceClient) -> None:
+    """The SDK turns a 400 into "does not exist" by the text of the message."""
+    with pytest.raises(ResourceDoesNotExist, match="Run 5 does not exist"):
+        client.jobs.get_run(5)
+    with pytest.raises(ResourceDoesNotExist, match="Job 5 does not exist"):
+        client.jobs.get(5)
+
+
+def test_jobs_can_be_created_listed_and_deleted(client: WorkspaceClient) -> None:
+    job_id = client.jobs.create(name="made").job_id
+    assert [job.job_id for job in client.jobs.list(name="MADE")] == [job_id]
+    client.jobs.delete(job_id)
+    assert list(client.jobs.list()) == []
+
+
+def test_a_wrong_token_is_denied(standin: StandIn, client: WorkspaceClient) -> None:
+    standin.databricks_jobs.tokens = {"another"}
+    with pytest.raises(PermissionDenied, match="Invalid access token"):
+        client.jobs.get(5)
+
+
+def test_a_service_principal_logs_in_by_discovery(standin: StandIn) -> None:
+    standin.databricks_jobs.tokens, standin.databricks_jobs.clients = set(), {"client": "secret"}
+    job_id = standin.databricks_jobs.add_job("mine")
+    client = WorkspaceClient(host=standin.url, client_id="client", client_secret="secret")
+    assert client.jobs.get(job_id).settings.name == "mine"
+    assert client.current_user.me().user_name == "standin@example.com"
