@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from airflow_provider_pipehooks.standin import StandIn
     from tests.dag_runs import Finished
 
 _HOME = tempfile.mkdtemp(prefix="pipehooks-tests-")
@@ -31,12 +33,44 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def airflow_db() -> Iterator[None]:
+def airflow_db() -> None:
     """A migrated SQLite database, for tests that run a whole DAG."""
     from airflow.utils.db import initdb
 
     initdb()
-    yield
+
+
+@pytest.fixture(scope="session")
+def serving() -> Iterator[StandIn]:
+    from airflow_provider_pipehooks.standin import StandIn
+
+    with StandIn() as standin:
+        yield standin
+
+
+@pytest.fixture
+def standin(serving: StandIn) -> StandIn:
+    """One stand-in for all tests, emptied before each."""
+    serving.reset()
+    return serving
+
+
+@pytest.fixture
+def connections(serving: StandIn, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """The default connections to the stand-in; call it to change fields of one."""
+
+    def connect(conn_id: str, **fields: object) -> None:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+
+    connect(
+        "dbt_cloud_default",
+        conn_type="pipehooks_dbt_cloud",
+        host=serving.url,
+        login="1",
+        password="dbt-token",
+    )
+    connect("databricks_default", conn_type="pipehooks_databricks", host=serving.url, password="dapi-token")
+    return connect
 
 
 @pytest.fixture

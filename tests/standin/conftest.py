@@ -1,8 +1,8 @@
-"""One stand-in for all these tests, emptied before each, and a small client for its dbt Cloud."""
+"""A small client for the dbt Cloud of the stand-in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,18 +42,6 @@ class DbtApi:
 
     def ids(self, **params: Any) -> list[int]:
         return [run["id"] for run in self.get("runs/", **params)]
-
-
-@pytest.fixture(scope="session")
-def serving() -> Iterator[StandIn]:
-    with StandIn() as standin:
-        yield standin
-
-
-@pytest.fixture
-def standin(serving: StandIn) -> StandIn:
-    serving.reset()
-    return serving
 
 
 @pytest.fixture(scope="session")
