@@ -1,0 +1,5 @@
+"""ALERT: tell people why something failed.
+
+``failed_tasks`` finds out what failed, ``message`` words it, ``sns_target`` delivers it; ``sns`` is the
+callback and ``operators.sns_alert`` the task that use them.
+"""

@@ -1,0 +1,249 @@
+"""What an alert says, as text that SNS and an e-mail program accept. Pure: no Airflow, no I/O.
+
+An :class:`Alert` goes in; ``subject(alert)`` and ``body(alert)`` come out. ``safe_subject`` and
+``safe_body`` also guard texts that users wrote themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate, takewhile
+
+from airflow_provider_pipehooks.core.run import Run
+
+#: SNS refuses a subject of 100 characters or more (service model of botocore 1.44; API ``Publish``).
+SUBJECT_CHARS = 99
+#: SNS counts bytes of body and attributes together; the default ``MaximumMessageSize`` of a topic.
+MESSAGE_BYTES = 262_144
+CUT_MARK = "\n[... cut here: the message was too long for SNS]"
+#: Beyond these an e-mail is no longer read: so many failed tasks in full, so many as one line each.
+FULL_TASKS = 10
+LISTED_TASKS = 50
+SHOWN_FAILURES = 3
+LINE_CHARS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedTask:
+    """One task instance that did not end well.
+
+    :param state: Airflow's word: ``failed``, ``upstream_failed`` or ``up_for_retry``.
+    :param try_number: None when Airflow did not tell; never guessed.
+    :param max_tries: how many tries it has in all; None when not known.
+    :param exception: the error's type and text, when the task told.
+    :param run: the remote run it was about, when it left a record.
+    """
+
+    task_id: str
+    state: str = "failed"
+    map_index: int = -1
+    try_number: int | None = None
+    max_tries: int | None = None
+    log_url: str | None = None
+    exception: str | None = None
+    run: Run | None = None
+
+    @property
+    def label(self) -> str:
+        """``load`` or, for one instance of a mapped task, ``load[3]``."""
+        return f"{self.task_id}[{self.map_index}]" if self.map_index >= 0 else self.task_id
+
+    @property
+    def tries(self) -> str:
+        """``try 2 of 3``; empty when not known."""
+        if not self.try_number:
+            return ""
+        # After a clear Airflow counts on, and the DAG's own number of tries no longer bounds it.
+        known = self.max_tries is not None and self.max_tries >= self.try_number
+        return f"try {self.try_number} of {self.max_tries}" if known else f"try {self.try_number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """The message we decided to send about one DAG run.
+
+    :param when: when it was decided, timezone-aware.
+    :param tasks: the failed tasks, the most telling first.
+    :param happened: what happened to the DAG run or task, as the headline's verb.
+    :param logical_date: None for runs without one; the run id names those.
+    :param reason: Airflow's word for why the DAG run ended.
+    :param unfinished: how many other tasks had not finished when this was decided.
+    :param url: the DAG run's page in Airflow's UI.
+    """
+
+    dag_id: str
+    dag_run_id: str
+    when: datetime
+    tasks: tuple[FailedTask, ...] = ()
+    happened: str = "failed"
+    logical_date: datetime | None = None
+    reason: str | None = None
+    unfinished: int = 0
+    url: str | None = None
+
+    @property
+    def alert_id(self) -> str:
+        """The same for the same failure: sending twice, or by two ways, does not change it."""
+        tasks = sorted(
+            (task.task_id, task.map_index, task.state, task.try_number or 0) for task in self.tasks
+        )
+        told = json.dumps([self.dag_id, self.dag_run_id, self.happened, tasks])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def subject(alert: Alert) -> str:
+    """One line: which DAG, what happened, which tasks first; SNS accepts it as it is."""
+    names = ", ".join(task.label for task in alert.tasks[:3])
+    more = f" (+{len(alert.tasks) - 3} more)" if len(alert.tasks) > 3 else ""
+    text = f"Airflow: {alert.dag_id} {alert.happened}{f': {names}' if names else ''}{more}"
+    return safe_subject(text) or "Airflow alert"
+
+
+def body(alert: Alert) -> str:
+    """The whole message as plain text for an e-mail; any length, see :func:`safe_body`."""
+    parts = ["\n".join(_headline(alert))]
+    parts += ["\n".join(_in_full(task)) for task in alert.tasks[:FULL_TASKS]]
+    if rest := list(_rest(alert.tasks)):
+        parts.append("\n".join(rest))
+    if alert.unfinished:
+        others = "1 other task" if alert.unfinished == 1 else f"{alert.unfinished} other tasks"
+        parts.append(f"{others} had not finished when this was sent.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _headline(alert: Alert) -> Iterator[str]:
+    count = len(alert.tasks)
+    tasks = {0: "", 1: ": 1 task"}.get(count, f": {count} tasks")
+    yield f"DAG {alert.dag_id} {alert.happened}{tasks}."
+    yield ""
+    yield f"DAG run:  {alert.dag_run_id}"
+    if alert.logical_date:
+        yield f"Date:     {alert.logical_date.isoformat()}"
+    if alert.reason:
+        yield f"Reason:   {alert.reason}"
+    if alert.url:
+        yield f"Page:     {alert.url}"
+    yield f"Sent:     {alert.when.isoformat(timespec='seconds')}"
+    yield f"Alert id: {alert.alert_id}"
+
+
+def _one_line(task: FailedTask) -> str:
+    tries = f" ({task.tries})" if task.tries else ""
+    about = f": {task.run.label} {task.run.outcome}" if task.run else ""
+    return f"Task {task.label}: {task.state}{tries}{about}"
+
+
+def _in_full(task: FailedTask) -> Iterator[str]:
+    run = task.run
+    yield _one_line(task)
+    if run and run.name:
+        yield f"  Name:    {_line(run.name)}"
+    if run and run.message:
+        yield f"  Message: {_line(run.message)}"
+    if task.exception:
+        yield f"  Error:   {_line(task.exception)}"
+    if run:
+        yield from (f"  - {f.name}: {_line(f.message)}" for f in run.failures[:SHOWN_FAILURES])
+        if (hidden := len(run.failures) - SHOWN_FAILURES) > 0:
+            yield f"  - and {hidden} more"
+    if run and run.url:
+        yield f"  Run:     {run.url}"
+    if task.log_url:
+        yield f"  Log:     {task.log_url}"
+
+
+def _rest(tasks: Sequence[FailedTask]) -> Iterator[str]:
+    yield from (_one_line(task) for task in tasks[FULL_TASKS:LISTED_TASKS])
+    if (hidden := len(tasks) - LISTED_TASKS) > 0:
+        yield f"and {hidden} more"
+
+
+def _line(text: str) -> str:
+    """A remote's text, indented under its task, and not so long that it hides the next one."""
+    text = text.strip()
+    text = text if len(text) <= LINE_CHARS else text[:LINE_CHARS] + " [...]"
+    return text.replace("\n", "\n    ")
+
+
+# Letters that Unicode does not decompose, and signs with a plain twin; what is not here and not ASCII goes.
+_PLAIN = str.maketrans(
+    {
+        "ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L",
+        "đ": "d", "Đ": "D", "ı": "i", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-",
+        "‘": "'", "’": "'", "“": '"', "”": '"', "«": '"', "»": '"', "→": "->", "×": "x", "•": "*",
+    }
+)  # fmt: skip
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+# Tokens by their shape, as they may stand in error texts that others wrote. Words alone ("unexpected token
+# customers") are left: they are what people need to read.
+_SECRETS = (
+    (re.compile(r"(?i)\b(bearer|basic|authorization: *token)\s+[a-z0-9_\-.=+/]{8,}"), r"\1 ***"),
+    (re.compile(r"(://[^/\s:@]*:)[^@\s/]+@"), r"\1***@"),
+    (re.compile(r"\b(dapi|dose|dkea|dbtc_|dbtu_|AKIA|ASIA)[A-Za-z0-9_\-]{12,}"), r"\1***"),
+    (
+        re.compile(r"(?i)\b([\w\-]*(?:password|passwd|secret|token|api_key|access_key)\w*=)[^\s,;&]+"),
+        r"\1***",
+    ),
+)
+
+
+def without_secrets(text: str) -> str:
+    """Hide what looks like a token or password in a text that we did not write."""
+    for pattern, shown in _SECRETS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def safe_subject(text: str | None) -> str | None:
+    """A text as SNS takes it for a subject: one line of printable ASCII, at most 99 characters.
+
+    :return: None when nothing printable is left; SNS refuses an empty subject, so send none.
+    """
+    plain = unicodedata.normalize("NFKD", _ANSI.sub("", text or "").translate(_PLAIN))
+    spaced = "".join(" " if _is_gap(char) else char for char in plain)
+    printable = "".join(char for char in spaced if " " <= char <= "~")
+    line = " ".join(printable.split())
+    if len(line) > SUBJECT_CHARS:
+        line = line[: SUBJECT_CHARS - 3].rstrip() + "..."
+    return line or None
+
+
+def _is_gap(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) == "Cc"
+
+
+def safe_body(text: str, limit_bytes: int = MESSAGE_BYTES) -> str:
+    """A text whose bytes on the wire stay within a limit, cut with a visible mark when it has to be.
+
+    Counted is what the amazon provider's hook sends, ``json.dumps({"default": text})``: there a newline
+    takes two bytes, an umlaut six, an emoji twelve.
+
+    :param limit_bytes: for the wrapped text; the caller takes off what the attributes need.
+    :raises ValueError: the limit leaves no room for the mark.
+    """
+    plain = _ANSI.sub("", text)
+    clean = "".join(char for char in plain if char in "\n\t" or not _is_unprintable(char))
+    if wire_bytes(clean) <= limit_bytes:
+        return clean
+    room = limit_bytes - wire_bytes(CUT_MARK)
+    if room < 0:
+        raise ValueError(f"{limit_bytes} bytes leave no room for a message; shorten the message attributes.")
+    ends = accumulate(len(json.dumps(char)) - 2 for char in clean)
+    kept = sum(1 for _ in takewhile(lambda end: end <= room, ends))
+    return clean[:kept] + CUT_MARK
+
+
+def wire_bytes(text: str) -> int:
+    """How many bytes SNS counts for a text that the amazon provider's hook wraps."""
+    return len(json.dumps({"default": text}))
+
+
+def _is_unprintable(char: str) -> bool:
+    # Control characters and lone surrogates: the first break e-mail programs, the second are not UTF-8.
+    return unicodedata.category(char) in ("Cc", "Cs")

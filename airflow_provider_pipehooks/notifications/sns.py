@@ -1,0 +1,91 @@
+"""ALERT by Amazon SNS as a callback: ``on_failure_callback`` of a task, a DAG, or a deadline."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseNotifier
+
+from airflow_provider_pipehooks.notifications.sns_target import SnsTarget, send
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import DAG, Context
+
+log = logging.getLogger(__name__)
+
+
+class SnsAlertNotifier(BaseNotifier):
+    """Tell an SNS topic why a task or a DAG run failed.
+
+    The parameters are those of the amazon provider's ``SnsNotifier``; most of them can be left out here.
+
+    :param target_arn: the topic; None takes the Variable ``sns_arn``, read when sending.
+    :param message: instead of our text (templated).
+    :param subject: instead of our subject line (templated).
+    :param message_attributes: added to ``alert_id``, ``dag_id``; for subscription filters.
+    :param region_name: None takes the one in the ARN.
+    """
+
+    template_fields: Sequence[str] = (
+        "target_arn",
+        "message",
+        "subject",
+        "message_attributes",
+        "aws_conn_id",
+        "region_name",
+    )
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        target_arn: str | None = None,
+        message: str | None = None,
+        subject: str | None = None,
+        message_attributes: Mapping[str, Any] | None = None,
+        region_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+        self.target_arn = target_arn
+        self.message = message
+        self.subject = subject
+        self.message_attributes = message_attributes
+        self.region_name = region_name
+
+    def __call__(self, *args: Any) -> None:
+        # Airflow renders the templates of a notifier in place, but one notifier serves many events.
+        super(SnsAlertNotifier, copy.copy(self)).__call__(*args)
+
+    def get_template_env(self, dag: DAG | None = None) -> jinja2.Environment:
+        # dag.test() hands a DAG's callbacks the serialized DAG, which has no template environment.
+        return super().get_template_env(dag if hasattr(dag, "get_template_env") else None)
+
+    def notify(self, context: Context) -> None:
+        from airflow_provider_pipehooks.notifications.failed_tasks import alert_of
+
+        if getattr(context.get("exception"), "alert_was_sent", False):
+            log.info("Nothing to tell: this task failed only because it had sent its alert")
+            return
+        alert = alert_of(context)
+        target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
+        send(target, alert, text=self.message, title=self.subject, attributes=self.message_attributes)
+
+    async def async_notify(self, context: Context) -> None:
+        import asyncio
+
+        # boto3 blocks, and the async client is an extra that is rarely installed.
+        await asyncio.to_thread(self.notify, context)
+
+
+def sns_on_failure(target_arn: str | None = None, **kwargs: Any) -> SnsAlertNotifier:
+    """Callback for ``on_failure_callback`` of a task or a DAG.
+
+    :param kwargs: of :class:`SnsAlertNotifier`.
+    """
+    return SnsAlertNotifier(target_arn=target_arn, **kwargs)

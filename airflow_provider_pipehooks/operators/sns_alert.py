@@ -1,0 +1,146 @@
+"""ALERT as a task of the DAG: ``notify_if_one_failed`` tells an SNS topic what failed upstream of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_pipehooks.notifications.message import Alert
+
+EndState = Literal["failed", "success"]
+SENT_KEY = "pipehooks_alert"
+
+
+class AlertSent(AirflowFailException):
+    """The alert is out; the task fails, without another try, so that the DAG run does not turn green."""
+
+    #: Tells an ``on_failure_callback`` that there is nothing more to tell.
+    alert_was_sent = True
+
+
+class SnsAlertOperator(BaseOperator):
+    """Send one message that names every failed task upstream, then fail, so that the DAG run fails too.
+
+    XComs: ``message_id`` of SNS and ``alert_id``, which is in the message as well.
+
+    :param target_arn: the topic; None takes the Variable ``sns_arn``, read when sending.
+    :param subject: instead of our subject line (templated).
+    :param message: instead of our text (templated).
+    :param message_attributes: added to ``alert_id`` and ``dag_id``; for subscription filters.
+    :param region_name: None takes the one in the ARN.
+    :param end_state: how the task ends once the message is sent. A task that succeeds at the end of a DAG
+        makes the whole DAG run a success: Airflow looks at the last tasks only.
+    :param always: send, and succeed, when nothing upstream failed; otherwise the task is skipped.
+    """
+
+    template_fields: Sequence[str] = (
+        "target_arn",
+        "subject",
+        "message",
+        "message_attributes",
+        "aws_conn_id",
+        "region_name",
+    )
+    ui_color = "#f7e0e0"
+    #: Alerts do not report on each other.
+    sends_alerts = True
+
+    def __init__(
+        self,
+        *,
+        target_arn: str | None = None,
+        aws_conn_id: str | None = "aws_default",
+        subject: str | None = None,
+        message: str | None = None,
+        message_attributes: Mapping[str, Any] | None = None,
+        region_name: str | None = None,
+        end_state: EndState = "failed",
+        always: bool = False,
+        trigger_rule: str = "one_failed",
+        retries: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(trigger_rule=trigger_rule, retries=retries, **kwargs)
+        if end_state not in ("failed", "success"):
+            raise ConfigurationError(f"end_state must be 'failed' or 'success', not {end_state!r}.")
+        self.target_arn = target_arn
+        self.aws_conn_id = aws_conn_id
+        self.subject = subject
+        self.message = message
+        self.message_attributes = message_attributes
+        self.region_name = region_name
+        self.end_state = end_state
+        self.always = always
+
+    def execute(self, context: Context) -> None:
+        alert = self._alert(context)
+        if not alert.tasks and not self.always:
+            raise AirflowSkipException(f"No task upstream of {self.task_id!r} failed: no alert is sent.")
+        sent = self._sent_before(context) or self._send(context, alert)
+        for key, value in sent.items():
+            context["ti"].xcom_push(key=key, value=value)
+        self._end(alert, sent["alert_id"])
+
+    def _alert(self, context: Context) -> Alert:
+        """What failed upstream, directly or further up."""
+        from airflow_provider_pipehooks.notifications import failed_tasks
+
+        ref = failed_tasks.DagRunRef.of(context)
+        states = failed_tasks.states_of(self.dag, ref, self.get_flat_relative_ids(upstream=True))
+        failed = failed_tasks.failed_tasks(self.dag, ref, states)
+        unfinished = failed_tasks.count_unfinished(states)
+        return ref.alert(failed, happened="failed" if failed else "has no failures", unfinished=unfinished)
+
+    def _send(self, context: Context, alert: Alert) -> dict[str, str]:
+        """Send, and write down that it was done: ``{"message_id": str, "alert_id": str}``."""
+        from airflow_provider_pipehooks.notifications.sns_target import SnsTarget, send
+
+        target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
+        message_id = send(
+            target, alert, text=self.message, title=self.subject, attributes=self.message_attributes
+        )
+        sent = {"message_id": message_id, "alert_id": alert.alert_id}
+        store = context.get("task_state_store")
+        if store is not None:
+            # Before all else: whatever fails from here on must not lead to a second message.
+            store.set(SENT_KEY, {"generation": _generation(context), **sent})
+        return sent
+
+    def _sent_before(self, context: Context) -> dict[str, str] | None:
+        """The alert an earlier try has sent. After a clear there is something new to tell."""
+        store = context.get("task_state_store")
+        record: Any = store.get(SENT_KEY) if store is not None else None
+        if not record or record.get("generation") != _generation(context):
+            return None
+        self.log.info("An earlier try has sent alert %s; not sending again", record["alert_id"])
+        return {"message_id": record["message_id"], "alert_id": record["alert_id"]}
+
+    def _end(self, alert: Alert, alert_id: str) -> None:
+        names = ", ".join(task.label for task in alert.tasks[:10])
+        more = f" and {len(alert.tasks) - 10} more" if len(alert.tasks) > 10 else ""
+        if self.end_state == "success" or not alert.tasks:
+            self.log.info("Alert %s was sent about: %s%s", alert_id, names or "no failure", more)
+            return
+        raise AlertSent(f"Alert {alert_id} was sent; failing because upstream failed: {names}{more}.")
+
+
+def notify_if_one_failed(task_id: str = "notify_if_one_failed", **kwargs: Any) -> SnsAlertOperator:
+    """The alert task of a DAG: put it downstream of what it should watch.
+
+    :param kwargs: of :class:`SnsAlertOperator`, such as ``target_arn`` and ``end_state``.
+    """
+    return SnsAlertOperator(task_id=task_id, **kwargs)
+
+
+def _generation(context: Context) -> int:
+    """The same over retries and crashes, larger after a clear; the state store outlives a clear."""
+    ti: Any = context["ti"]
+    return int(ti.max_tries) - int(ti.task.retries or 0)
