@@ -27,7 +27,7 @@ lint: $(READY) ## style, layers, types
 	$(BIN)/mypy
 
 bench: $(READY) ## ratios against the official providers
-	@echo "No benchmarks yet: they come with the shared poller."
+	$(BIN)/python benchmarks/imports.py
 
 $(READY): requirements/dev.lock setup.cfg
 	@echo "Setting up $(VENV) with $(PYTHON): about two minutes the first time."

@@ -141,9 +141,9 @@ class RemoteRunTrigger(BaseTrigger):
             )
             states = answer.task_states[task.run_id]
             key = task.task_id if task.map_index < 0 else f"{task.task_id}_{task.map_index}"
-            state = states.get(key)
             # Airflow's enum is a str, but its str() is "TaskInstanceState.FAILED" from Python 3.11 on.
-            return getattr(state, "value", state)
+            state: str | None = getattr(states.get(key), "value", states.get(key))
+            return state
         except Exception:
             self.log.exception("Could not ask for the state of the task; run %s is left alone", self.run_id)
             return None
