@@ -1,7 +1,7 @@
 """What importing all operators, sensors and notifiers costs at DAG parse, beside the official ones.
 
-Counted above ``airflow.sdk``, by ``make bench``. Times are CPU seconds of a fresh process, the median of several; the ratio is what counts,
-since machines are shared and noisy.
+Counted above ``airflow.sdk``, by ``make bench``. Times are CPU seconds of a fresh process, the median of
+several; the ratio is what counts, since machines are shared and noisy.
 """
 
 from __future__ import annotations
@@ -56,9 +56,8 @@ def main() -> None:
     print(f"{'imports above airflow.sdk':<28}{'modules':>10}{'CPU s':>10}")
     for name, row in (("official providers", official), ("pipehooks", ours)):
         print(f"{name:<28}{row['modules']:>10.0f}{row['cpu_s']:>10.3f}")
-    print(
-        f"{'ratio':<28}{ours['modules'] / official['modules']:>10.3f}{ours['cpu_s'] / official['cpu_s']:>10.3f}"
-    )
+    ratios = [ours[key] / official[key] for key in ("modules", "cpu_s")]
+    print(f"{'ratio':<28}{ratios[0]:>10.3f}{ratios[1]:>10.3f}")
 
 
 if __name__ == "__main__":
