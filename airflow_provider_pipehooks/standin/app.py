@@ -76,7 +76,7 @@ class Watched:
 
         scope["standin.note"] = note
         try:
-            fault = self.faults.strike(scope["method"], target, service)
+            fault = self.faults.strike(scope["method"], target, service, body.decode("utf-8", "replace"))
             if fault is None:
                 await self.app(scope, replay(body, receive), watched_send)
             else:

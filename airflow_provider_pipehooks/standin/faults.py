@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +38,8 @@ class Fault:
     :param rate: the share of matching requests that it hits, the same ones in every run.
     :param times: how often at most.
     :param skip: let this many matching requests pass first.
+    :param each: a regular expression; ``times`` and ``skip`` are counted for each text it finds in
+        ``METHOD target body``, such as ``runs/([0-9]+)/`` for each run. Requests without it are let pass.
     :param service: ``dbt_cloud`` or ``databricks_jobs``.
     """
 
@@ -50,6 +54,7 @@ class Fault:
     rate: float = 1.0
     times: int | None = None
     skip: int = 0
+    each: str | None = None
     service: str | None = None
 
     def __post_init__(self) -> None:
@@ -58,6 +63,7 @@ class Fault:
         if self.body is not None and self.body not in BODIES:
             raise ValueError(f"body is {self.body!r}. Use one of {', '.join(sorted(BODIES))}.")
         re.compile(self.path)
+        re.compile(self.each or "")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fault:
@@ -90,6 +96,31 @@ class Armed:
     fault: Fault
     met: int = 0
     hits: int = 0
+    met_by_key: Counter[str] = field(default_factory=Counter)
+    hits_by_key: Counter[str] = field(default_factory=Counter)
+
+    def strikes(self, request: str, chance: Callable[[], float]) -> bool:
+        """Count a request that is meant, and decide about it.
+
+        :param request: ``METHOD target body``.
+        """
+        fault, key = self.fault, ""
+        if fault.each is not None:
+            found = re.search(fault.each, request)
+            if found is None:
+                return False
+            key = found.group(found.lastindex or 0)
+        self.met += 1
+        self.met_by_key[key] += 1
+        if self.met_by_key[key] <= fault.skip or self.hits_by_key[key] >= (
+            math.inf if fault.times is None else fault.times
+        ):
+            return False
+        if fault.rate < 1.0 and chance() >= fault.rate:
+            return False
+        self.hits += 1
+        self.hits_by_key[key] += 1
+        return True
 
     def to_json(self) -> dict[str, Any]:
         """As the control route gives it."""
@@ -126,20 +157,15 @@ class Faults:
             self._armed.clear()
             self._random.seed(SEED)
 
-    def strike(self, method: str, target: str, service: str) -> Fault | None:
+    def strike(self, method: str, target: str, service: str, body: str = "") -> Fault | None:
         """The fault that hits this request, if any; counted as a hit."""
         with self._lock:
             for armed in self._armed:
                 fault = armed.fault
                 if not fault.matches(method, target, service):
                     continue
-                armed.met += 1
-                if armed.met <= fault.skip or (fault.times is not None and armed.hits >= fault.times):
-                    continue
-                if fault.rate < 1.0 and self._random.random() >= fault.rate:
-                    continue
-                armed.hits += 1
-                return fault
+                if armed.strikes(f"{method} {target} {body}", self._random.random):
+                    return fault
         return None
 
 

@@ -221,3 +221,23 @@ def test_a_reset_works_over_tls_too() -> None:
         standin.faults.add(Fault(reset="before"))
         with pytest.raises(requests.ConnectionError):
             requests.get(standin.url, verify=str(standin.ca_file), timeout=10)
+
+
+def test_each_counts_separately_for_each_thing_it_finds(standin: StandIn, dbt: DbtApi) -> None:
+    first, second = dbt.start(101), dbt.start(102)
+    armed = standin.faults.add(Fault(path="/runs/", status=404, times=2, each=r"/runs/(\d+)/"))
+
+    answers = [[dbt.ask("GET", f"runs/{run}/").status_code for _ in range(3)] for run in (first, second)]
+
+    assert answers == [[404, 404, 200], [404, 404, 200]]
+    assert dbt.ask("GET", "runs/").status_code == 200, "without what it looks for, a request passes"
+    assert armed.hits == 4
+
+
+def test_each_may_look_into_the_body(standin: StandIn, dbt: DbtApi) -> None:
+    standin.faults.add(Fault(path="/run/", status=503, times=1, each=r"mark-(\w+)"))
+    answers = [
+        dbt.ask("POST", "jobs/101/run/", json={"cause": f"mark-{mark}"}).status_code
+        for mark in ("a", "b", "a")
+    ]
+    assert answers == [503, 503, 200]
