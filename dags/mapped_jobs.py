@@ -31,5 +31,6 @@ with DAG(
         # The job ids are this DAG's own business, not the jobs' parameters.
         forward_dag_params=False,
     ).expand(job_id=list_jobs())
-    run_job >> notify_if_one_failed()
+    # Not before all have ended: the rule of one_failed would name only the first one that fails.
+    run_job >> notify_if_one_failed(trigger_rule="all_done")
 # [end mapped_jobs]

@@ -18,7 +18,12 @@ def run(*command: str | Path, home: Path) -> str:
     """Run a command in the system's folder, so that the checkout is not importable."""
     env = {**os.environ, "AIRFLOW_HOME": str(home), "PYTHONPATH": ""}
     done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=5 * MINUTES, cwd=home, env=env
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=5 * MINUTES,
+        cwd=home,
+        env=env,
     )
     assert done.returncode == 0, f"{command}: {done.stderr[-3000:]}"
     return done.stdout

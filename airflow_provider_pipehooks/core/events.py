@@ -100,9 +100,12 @@ class WaitEnded:
         :raises ValueError: missing, or not what :meth:`to_json` wrote: a lost payload must never pass for
             a success.
         """
-        if payload is None or payload.get("reason") not in get_args(EndReason):
+        # What a database gives back may be anything, whatever the signature says.
+        record: Mapping[str, Any] = payload if isinstance(payload, Mapping) else {}
+        message = record.get("message")
+        if record.get("reason") not in get_args(EndReason) or not isinstance(message, (str, type(None))):
             raise ValueError(f"The trigger's event is not the end of a wait: {payload!r}")
-        run = Run.from_json(payload["run"]) if payload.get("run") else None
-        if payload["reason"] == "run_ended" and (run is None or not run.is_terminal):
+        run = Run.from_json(record["run"]) if record.get("run") else None
+        if record["reason"] == "run_ended" and (run is None or not run.is_terminal):
             raise ValueError(f"The trigger's event says the run ended, but its run did not: {payload!r}")
-        return cls(reason=payload["reason"], run=run, message=payload.get("message"))
+        return cls(reason=record["reason"], run=run, message=message)

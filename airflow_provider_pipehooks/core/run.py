@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -105,17 +105,40 @@ class Run:
 
         :raises ValueError: not a record of a run; quotes it.
         """
-        known = {field.name for field in fields(cls)}
-        values = {key: value for key, value in record.items() if key in known}
         try:
+            values = _typed(record, _FIELDS)
             values["state"] = RunState[record["state"]] if record["state"] is not None else None
             for key in _TIMES:
                 values[key] = datetime.fromisoformat(record[key]) if record.get(key) else None
-            values["failures"] = tuple(Failure(**failure) for failure in record.get("failures", ()))
+            failures = record.get("failures", ())
+            values["failures"] = tuple(Failure(**_typed(item, _FAILURE_FIELDS)) for item in failures)
             return cls(**values)
-        except (KeyError, TypeError, ValueError) as err:
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise ValueError(f"Not the record of a run: {record!r} ({err})") from err
 
 
+def _typed(record: Mapping[str, Any], types: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
+    """The fields of a record that are known.
+
+    :raises TypeError: one has another type than :meth:`Run.to_json` writes.
+    """
+    values = {key: value for key, value in record.items() if key in types}
+    for key, value in values.items():
+        if not isinstance(value, types[key]) or isinstance(value, bool):
+            raise TypeError(f"{key} is {value!r}")
+    return values
+
+
+_TEXT, _MAYBE_TEXT, _ID = (str,), (str, type(None)), (int, str)
+_FAILURE_FIELDS: Mapping[str, tuple[type, ...]] = {"name": _TEXT, "message": _TEXT, "url": _MAYBE_TEXT}
+#: Of a record as JSON; state, times and failures are read on their own.
+_FIELDS: Mapping[str, tuple[type, ...]] = {
+    "service": _TEXT,
+    "run_id": _ID,
+    "status": _TEXT,
+    "job_id": (*_ID, type(None)),
+    **dict.fromkeys(("name", "url", "message", "kind", "cancelled_by"), _MAYBE_TEXT),
+    "attempt": (int,),
+}
 _OUTCOMES = {"timeout": "timed out", "skipped": "skipped"}
 _TIMES = ("created_at", "started_at", "finished_at")

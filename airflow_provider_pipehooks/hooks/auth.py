@@ -91,7 +91,10 @@ class ClientCredentials:
         if self.in_form:
             form |= {"client_id": self.client_id, "client_secret": self.client_secret}
         basic = None if self.in_form else (self.client_id, self.client_secret)
-        return Request(method="POST", path=self.url, form=form, basic_auth=basic, authorized=False)
+        # Asking again gives another token and harms nothing.
+        return Request(
+            method="POST", path=self.url, form=form, basic_auth=basic, authorized=False, idempotent=True
+        )
 
     @property
     def _key(self) -> tuple[str, str, str, str]:

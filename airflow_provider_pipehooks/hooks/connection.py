@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Both are read by requests, the second by aiohttp's ssl; one of them is enough for both senders here.
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+#: A name, an IPv4 or an IPv6 address; underscores occur in names of containers.
+_HOST_NAME = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,48 +54,97 @@ def base_url(conn: Connection, *, default_host: str | None = None, api_path: str
         raise ConfigurationError(
             f"Connection {conn.conn_id!r} has no host. Put the address you see in the browser into Host."
         )
+    if "@" in host:
+        # What stands before it may be a password, so it is not quoted.
+        raise ConfigurationError(
+            f"Connection {conn.conn_id!r}: the host has a user in it. Give the host only; who calls belongs "
+            "into Login and Password."
+        )
     scheme = conn.schema if conn.schema in ("http", "https") else "https"
     try:
         parts = urlsplit(host if "://" in host else f"{scheme}://{host}")
-        port = parts.port or conn.port
+        name, port = parts.hostname or "", parts.port or conn.port
     except ValueError as err:
         raise ConfigurationError(
             f"Connection {conn.conn_id!r}: host {host!r} is not an address: {err}."
         ) from err
+    if not _HOST_NAME.fullmatch(name) or parts.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"Connection {conn.conn_id!r}: host {host!r} is not an address. Give it as you see it in the "
+            "browser, such as 'https://ab123.us1.dbt.com'."
+        )
+    name = f"[{name}]" if ":" in name else name
+    url = f"{parts.scheme}://{name}{f':{port}' if port else ''}"
     path = parts.path.rstrip("/")
-    if not parts.hostname or parts.scheme not in ("http", "https") or parts.query or parts.username:
+    if parts.query or parts.fragment or (path and not (api_path and re.fullmatch(api_path, path))):
         raise ConfigurationError(
-            f"Connection {conn.conn_id!r}: host {host!r} is not an address. Give it as 'https://ab123.us1.dbt.com'."
+            f"Connection {conn.conn_id!r}: host {host!r} is more than an address. Give the host only: "
+            f"{url!r}."
         )
-    if path and not (api_path and re.fullmatch(api_path, path)):
-        raise ConfigurationError(
-            f"Connection {conn.conn_id!r}: host {host!r} has the path {path!r}. Give the host only: "
-            f"'{parts.scheme}://{parts.netloc}'."
-        )
-    return f"{parts.scheme}://{parts.hostname}{f':{port}' if port else ''}"
+    return url
 
 
 def extra_of(conn: Connection) -> Mapping[str, Any]:
-    """The connection's extra as an object; empty when there is none."""
+    """The connection's extra as an object; empty when there is none.
+
+    :raises ConfigurationError: it is not JSON, or not an object.
+    """
+    # Airflow itself logs an extra that is not JSON and goes on with an empty one.
+    text = (conn.extra or "").strip()
     try:
-        extra = conn.extra_dejson
+        extra = conn.extra_dejson if not text or json.loads(text) is not None else {}
     except ValueError as err:
         raise ConfigurationError(f"Connection {conn.conn_id!r}: extra is not JSON: {err}.") from err
-    return extra if isinstance(extra, dict) else {}
+    if not isinstance(extra, dict):
+        raise ConfigurationError(
+            f"Connection {conn.conn_id!r}: extra is a {type(extra).__name__}; it must be a JSON object."
+        )
+    return extra
 
 
 def proxies_of(conn: Connection) -> dict[str, str]:
     """``{"http": url, "https": url}`` of the extra ``proxies``, as the official providers read it."""
     proxies = extra_of(conn).get("proxies") or {}
     if not isinstance(proxies, dict) or not all(
-        scheme in ("http", "https") and isinstance(url, str) and url for scheme, url in proxies.items()
+        scheme in ("http", "https") and _is_proxy(url) for scheme, url in proxies.items()
     ):
         # The value may hold a password, so it is not quoted.
         raise ConfigurationError(
             f"Connection {conn.conn_id!r}: extra 'proxies' must look like "
             '{"http": "http://proxy:8080", "https": "http://proxy:8080"}.'
         )
-    return proxies
+    return {scheme: _with_scheme(url) for scheme, url in proxies.items()}
+
+
+def _with_scheme(url: str) -> str:
+    """``proxy:8080`` is enough for requests, not for aiohttp."""
+    return url if "://" in url else f"http://{url}"
+
+
+def _is_proxy(url: Any) -> bool:
+    """Whether both senders can use it; neither speaks SOCKS here."""
+    if not isinstance(url, str):
+        return False
+    try:
+        parts = urlsplit(_with_scheme(url))
+        _ = parts.port  # raises when it is no number
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(_HOST_NAME.fullmatch(parts.hostname or ""))
+
+
+def as_secret(conn: Connection, value: Any) -> str:
+    """A token or secret as it goes into a header, without the line break that pasting leaves.
+
+    :raises ConfigurationError: it cannot be sent as it is. Said here, since the sender's own error quotes it.
+    """
+    secret = str(value).strip()
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ConfigurationError(
+            f"Connection {conn.conn_id!r}: the token or secret has a space, a line break or a character "
+            "that is not ASCII in it. Copy it again."
+        )
+    return secret
 
 
 def verify_of(conn: Connection) -> bool | str:
@@ -100,11 +152,13 @@ def verify_of(conn: Connection) -> bool | str:
     verify = extra_of(conn).get("verify", True)
     if isinstance(verify, str) and verify.strip().lower() in ("true", "false", ""):
         verify = verify.strip().lower() != "false"
+    origin = "extra 'verify'"
     if verify is True:
-        return next((os.environ[name] for name in _BUNDLE_VARIABLES if os.environ.get(name)), True)
+        origin = next((name for name in _BUNDLE_VARIABLES if os.environ.get(name)), "")
+        verify = os.environ.get(origin, True)
     if isinstance(verify, str) and not os.path.exists(verify):
         raise ConfigurationError(
-            f"Connection {conn.conn_id!r}: the CA bundle {verify!r} of extra 'verify' is not on this machine."
+            f"Connection {conn.conn_id!r}: the CA bundle {verify!r} of {origin} is not on this machine."
         )
     return verify if isinstance(verify, (bool, str)) else True
 
@@ -116,6 +170,6 @@ def as_id(value: Any, what: str) -> int:
     :raises ConfigurationError: anything else.
     """
     text = str(value).strip()
-    if isinstance(value, bool) or not text.isdigit() or not int(text):
+    if isinstance(value, bool) or not text.isdecimal() or not int(text):
         raise ConfigurationError(f"{what} must be a whole number above 0, not {value!r}.")
     return int(text)

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.hooks.auth import Auth, AzureServicePrincipal, ClientCredentials, FixedToken
-from airflow_provider_pipehooks.hooks.connection import Target, base_url, extra_of, proxies_of, verify_of
+from airflow_provider_pipehooks.hooks.connection import (
+    Target,
+    as_secret,
+    base_url,
+    extra_of,
+    proxies_of,
+    verify_of,
+)
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.services.base import Request
 
@@ -69,9 +76,9 @@ def _auth(conn: Connection, url: str) -> Auth:
     """In the official provider's order of precedence."""
     extra = extra_of(conn)
     if token := extra.get("token"):
-        return FixedToken("Bearer", str(token))
+        return FixedToken("Bearer", as_secret(conn, token))
     if conn.password and conn.login in (None, "", "token"):
-        return FixedToken("Bearer", conn.password)
+        return FixedToken("Bearer", as_secret(conn, conn.password))
     if tenant := extra.get("azure_tenant_id"):
         return _azure(conn, f"{str(extra.get('azure_ad_endpoint') or ENTRA).rstrip('/')}/{tenant}")
     if extra.get("service_principal_oauth"):
@@ -109,5 +116,9 @@ def _grant(
             "in Password."
         )
     return ClientCredentials(
-        url=url, client_id=conn.login, client_secret=conn.password, scope=scope, in_form=in_form
+        url=url,
+        client_id=as_secret(conn, conn.login),
+        client_secret=as_secret(conn, conn.password),
+        scope=scope,
+        in_form=in_form,
     )

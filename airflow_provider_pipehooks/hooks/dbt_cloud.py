@@ -9,6 +9,7 @@ from airflow_provider_pipehooks.hooks.auth import FixedToken
 from airflow_provider_pipehooks.hooks.connection import (
     Target,
     as_id,
+    as_secret,
     base_url,
     extra_of,
     proxies_of,
@@ -64,7 +65,7 @@ class DbtCloudHook(RemoteHook):
                 default_host=SHARED_HOST if official else None,
                 api_path=r"/api(/v\d(/accounts)?)?" if http else None,
             ),
-            auth=FixedToken("Token", token),
+            auth=FixedToken("Token", as_secret(conn, token)),
             account_id=self._account(conn, http=http),
             proxies=proxies_of(conn),
             verify=verify_of(conn),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from airflow.sdk import BaseHook
 
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
     from typing_extensions import Self
 
+    from airflow_provider_pipehooks.hooks.auth import Auth
     from airflow_provider_pipehooks.hooks.connection import Target
 
 T = TypeVar("T")
+
+#: Of each event loop, who fetches a token now.
+_FETCHING: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Auth, asyncio.Lock]] = WeakKeyDictionary()
 
 
 class RemoteHook(BaseHook):
@@ -76,7 +81,7 @@ class RemoteHook(BaseHook):
             try:
                 conn = self.get_connection(self.conn_id)
             except Exception as err:
-                raise _connection_error(self.conn_id, err) from err
+                raise _connection_error(self.conn_id, err) from err.__cause__
             self._target = self._read(conn)
         return self._target
 
@@ -85,7 +90,7 @@ class RemoteHook(BaseHook):
             try:
                 conn = await self.aget_connection(self.conn_id)
             except Exception as err:
-                raise _connection_error(self.conn_id, err) from err
+                raise _connection_error(self.conn_id, err) from err.__cause__
             # In a thread: it may read Variables, which only has a blocking form.
             self._target = await asyncio.to_thread(self._read, conn)
         return self._target
@@ -136,7 +141,7 @@ class RemoteHook(BaseHook):
             except RemoteCallError as err:
                 pause_s = self._pause(request, err, attempt, tries)
                 if pause_s is None:
-                    raise _suspect(err, target) from err
+                    raise _suspect(err, target) from err.__cause__
                 time.sleep(pause_s)
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -144,7 +149,7 @@ class RemoteHook(BaseHook):
         target = await self.atarget()
         if self._async_sender is None:
             self._async_sender = AsyncSender(target, self.timeout_seconds)
-        headers = await self.acall(target.auth.headers()) if request.authorized else {}
+        headers = await self._aheaders(target.auth) if request.authorized else {}
         request = _addressed(request, target)
         for attempt in range(1, tries + 1):
             try:
@@ -152,9 +157,15 @@ class RemoteHook(BaseHook):
             except RemoteCallError as err:
                 pause_s = self._pause(request, err, attempt, tries)
                 if pause_s is None:
-                    raise _suspect(err, target) from err
+                    raise _suspect(err, target) from err.__cause__
                 await asyncio.sleep(pause_s)
         raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _aheaders(self, auth: Auth) -> Mapping[str, str]:
+        """One fetch of a token at a time: a thousand triggers that begin together ask for one."""
+        locks = _FETCHING.setdefault(asyncio.get_running_loop(), {})
+        async with locks.setdefault(auth, asyncio.Lock()):
+            return await self.acall(auth.headers())
 
     def _pause(self, request: Request, err: RemoteCallError, attempt: int, tries: int) -> float | None:
         """How long to wait before the same call may be sent again; None when it may not."""

@@ -6,6 +6,7 @@ Both are dependencies of the http provider already. They only move bytes; :mod:`
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_pipehooks import __version__
-from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.hooks.connection import Target
 from airflow_provider_pipehooks.services.base import Answer, Request, read_answer
 
@@ -69,7 +70,9 @@ class SyncSender:
             raise _no_answer(
                 request, err, final=isinstance(err, (requests.exceptions.SSLError, ValueError))
             ) from err
-        return read_answer(request, response.status_code, response.headers, response.text)
+        # Not response.text: it takes a text without a charset for Latin-1, or guesses.
+        text = response.content.decode(errors="replace")
+        return read_answer(request, response.status_code, response.headers, text)
 
     def close(self) -> None:
         self._session.close()
@@ -121,7 +124,13 @@ def _keep_header(prepared: requests.PreparedRequest) -> requests.PreparedRequest
 
 
 def _ssl_of(verify: bool | str) -> ssl.SSLContext | bool:
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+    if isinstance(verify, bool):
+        return verify
+    try:
+        folder = os.path.isdir(verify)
+        return ssl.create_default_context(**{"capath" if folder else "cafile": verify})  # type: ignore[arg-type]
+    except OSError as err:
+        raise ConfigurationError(f"The CA bundle {verify!r} cannot be read: {err}.") from err
 
 
 def _proxy_of(target: Target, url: str) -> str | None:
@@ -135,8 +144,11 @@ def _proxy_of(target: Target, url: str) -> str | None:
 def _no_answer(request: Request, err: Exception, *, final: bool) -> RemoteCallError:
     """A call without an answer.
 
-    :param final: trying again changes nothing (a certificate, an address): then its text is told too.
-        Otherwise only its class, since the text may hold the password of a proxy.
+    :param final: trying again changes nothing: a certificate, an address.
+
+    Only the text about a certificate is told. Others quote what could not be used: a proxy with its
+    password, a header with the token.
     """
-    reason = f"{type(err).__name__}: {err}" if final else type(err).__name__
+    told = isinstance(err, ssl.SSLError) or type(err).__name__ == "SSLError"
+    reason = f"{type(err).__name__}: {err}" if told else type(err).__name__
     return RemoteCallError(f"{request} got no answer: {reason}", retryable=not final)

@@ -124,6 +124,9 @@ class _DatabricksRunOperator(RemoteRunOperator):
         """``json`` with the named parameters over it; a copy, so that a retry renders the originals."""
         named = {name: getattr(self, name) for name in self.body_fields}
         merged = {**as_object(self.json), **{key: value for key, value in named.items() if value is not None}}
+        if not merged.get("idempotency_token"):
+            # A template may leave it empty, which Databricks takes for none.
+            merged.pop("idempotency_token", None)
         return copy.deepcopy(merged)
 
     def dag_params(self) -> dict[str, Any]:

@@ -156,7 +156,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
             active: Run | None = self.hook.call(self.service.active_run(self._job_id))
             if active:
                 self.log.info("%s of this job goes on already: waiting for it, starting none", active.label)
-                self.on_cancel = "keep"
+                self.not_ours(context, active)
                 return active
         return self._start_once(intent)
 
@@ -169,6 +169,8 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
             "steps_override": self.steps_override,
             "schema_override": self.schema_override,
             **self.additional_run_config,
+            # Ours: its mark is how a start whose answer was lost is found again.
+            "cause": None,
         }
         for attempt in range(1, _STARTS + 1):
             try:
@@ -198,7 +200,8 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
 
     def _cause(self, intent: Intent) -> str:
         """The reason, cut so that our mark always fits behind it."""
-        reason = self.trigger_reason or (
+        reason = self.additional_run_config.get("cause") or self.trigger_reason
+        reason = reason or (
             f"Triggered via Apache Airflow by task {self.task_id!r} in the {intent.dag_id} DAG."
         )
         return f"{reason[: CAUSE_LIMIT - len(intent.tag) - 3]} [{intent.tag}]"

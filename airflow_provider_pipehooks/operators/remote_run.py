@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from airflow_provider_pipehooks.core.run import Run
 
 INTENT_KEY = "pipehooks_intent"
+#: The id of a run that was going on before this task came, so that it is never cancelled here.
+NOT_OURS_KEY = "pipehooks_not_ours"
 OnCancel = Literal["cancel", "keep"]
 
 
@@ -65,6 +67,7 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         self.on_cancel = on_cancel
         self.hook_params = hook_params or {}
         self.run_id: int | str | None = None
+        self._pending: Intent | None = None
 
     # What a service has to say
 
@@ -112,17 +115,34 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         :param continued: this try has already repaired its run once.
         """
         end = WaitEnded.from_json(event)
-        self.run_id = end.run.run_id if end.run else None
+        record = self._recall(context)
+        # A run that was never seen has no record in the event, but may be going on all the same.
+        self.run_id = end.run.run_id if end.run else record.remote_run_id if record else None
+        self._keep_if_not_ours(context, self.run_id)
         return self._ended(context, end, continued=continued)
 
     def on_kill(self) -> None:
         """Airflow is about to end this process: cancel the run, and see it cancelled."""
-        if self.run_id is None or self.on_cancel == "keep":
-            self.log.info("Killed: run %s is left as it is (on_cancel=%r)", self.run_id, self.on_cancel)
+        if self.on_cancel == "keep":
+            self.log.info("Killed: run %s is left as it is (on_cancel='keep')", self.run_id)
             return
         # The main thread was interrupted, maybe in the middle of a call: use connections of our own.
         self.__dict__["_opened"] = (self.hook.detached(), self.service)
+        if self.run_id is None and self._pending is not None:
+            self.run_id = self._find_pending(self._pending)
+        if self.run_id is None:
+            self.log.info("Killed: no run of this task is known")
+            return
         self._cancel(self.run_id, "the task was killed")
+
+    def _find_pending(self, intent: Intent) -> int | str | None:
+        """The run of a start whose answer had not come when the task was killed."""
+        try:
+            found = self.find_unanswered(intent)
+            return found.run_id if found else None
+        except RemoteCallError as err:
+            self.log.error("Killed while starting, and could not look whether a run was started: %s", err)
+            return None
 
     def _started(self, context: Context) -> Run:
         """The run of this task: found from an earlier try, or started now."""
@@ -132,9 +152,13 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         decision = decide(record, generation, found, can_continue=self.can_continue)
         self.log.info("%s", decision.explain(found, record))
         if found and decision in (Decision.JOIN, Decision.RETURN):
+            self._keep_if_not_ours(context, found.run_id)
             return found
         if found and decision is Decision.CLEARED_ACTIVE:
-            self._cancel(found.run_id, "the task was cleared")
+            if self.on_cancel == "cancel" and self._is_ours(context, found.run_id):
+                self._cancel(found.run_id, "the task was cleared")
+            else:
+                self.log.info("%s is left as it is", found.label)
         if found and record and decision is Decision.CONTINUE:
             # Written down only afterwards: until then the old run leads to the one that continues it.
             continued = self.continue_run(context, found)
@@ -143,6 +167,7 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
                 return continued
         intent = self._next_intent(context, decision, record, generation)
         self._remember(context, intent)
+        self._pending = intent
         run = self.start(context, intent)
         self.run_id = run.run_id
         self._remember(context, intent, run)
@@ -186,6 +211,21 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         if store is not None:
             store.set(INTENT_KEY, intent.answered(run.run_id if run else None).to_json())
 
+    def not_ours(self, context: Context, run: Run) -> None:
+        """Wait for a run that something else started: whatever becomes of the task, it is not cancelled."""
+        store = context.get("task_state_store")
+        if store is not None:
+            store.set(NOT_OURS_KEY, run.run_id)
+        self.on_cancel = "keep"
+
+    def _is_ours(self, context: Context, run_id: int | str | None) -> bool:
+        store = context.get("task_state_store")
+        return store is None or run_id is None or store.get(NOT_OURS_KEY) != run_id
+
+    def _keep_if_not_ours(self, context: Context, run_id: int | str | None) -> None:
+        if not self._is_ours(context, run_id):
+            self.on_cancel = "keep"
+
     def _wait(self, context: Context, run: Run, *, continued: bool = False) -> int | str:
         if run.is_terminal:
             return self._ended(context, WaitEnded(reason="run_ended", run=run), continued=continued)
@@ -217,10 +257,11 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
                 if again:
                     return self._wait(context, again, continued=True)
             return self.end_as(context, end.run)
-        if end.reason == "deadline" and end.run:
-            if self.on_cancel == "cancel":
-                self._cancel(end.run.run_id, "it takes longer than the task may wait")
-            raise WaitTimedOut(end.run, f"{end.run.label}: {end.message}")
+        if end.reason == "deadline":
+            if self.on_cancel == "cancel" and self.run_id is not None:
+                self._cancel(self.run_id, "it takes longer than the task may wait")
+            if end.run:
+                raise WaitTimedOut(end.run, f"{end.run.label}: {end.message}")
         raise cannot_wait(end)
 
     def _continued(self, context: Context, run: Run) -> Run | None:

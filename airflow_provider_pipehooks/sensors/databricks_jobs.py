@@ -67,7 +67,7 @@ class DatabricksJobRunSensor(RemoteRunSensor):
             raise ConfigurationError(
                 f"Task {self.task_id!r}: give one of run_id, job_id and job_name; {given or 'none'} given."
             )
-        if self.run_id:
+        if given == ["run_id"]:
             return as_id(self.run_id, f"run_id of task {self.task_id!r}")
         job_id = self.job_id or self.hook.call(self.service.job_id_by_name(self.job_name))
         newest: Run = self.hook.call(

@@ -104,7 +104,7 @@ class RemoteRunSensor(JoinsRun, BaseSensorOperator):
                 self._watch = Watch(
                     poll_interval_s=self.poke_interval,
                     since_s=memory["since_s"],
-                    heartbeat_s=memory["since_s"],
+                    heartbeat_s=memory.get("heartbeat_s"),
                     run=run,
                     looks=memory["looks"],
                     trouble=memory["trouble"],
@@ -128,6 +128,7 @@ class RemoteRunSensor(JoinsRun, BaseSensorOperator):
                 "run_id": run_id,
                 "run": watch.run.to_json() if watch.run else None,
                 "since_s": watch.since_s,
+                "heartbeat_s": watch.heartbeat_s,
                 "looks": watch.looks,
                 "trouble": watch.trouble,
                 "reread": watch.reread,

@@ -39,7 +39,7 @@ class Request:
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
-    form: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = field(default=None, repr=False)
     basic_auth: tuple[str, str] | None = field(default=None, repr=False)
     expects: Literal["json", "text"] = "json"
     authorized: bool = True
@@ -48,6 +48,10 @@ class Request:
     @property
     def repeatable(self) -> bool:
         return self.idempotent or self.method == "GET"
+
+    def quote(self, body: str) -> str:
+        """What an error shows of the answer; nothing where it may hold a token, even cut off."""
+        return repr(shorten(body)) if self.authorized else "(not shown, it may hold a token)"
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -95,12 +99,12 @@ def read_answer(request: Request, status: int, headers: Mapping[str, str], text:
         # Databricks answers cancel with an empty body.
         return Answer(status=status, body={}, headers=headers)
     try:
-        body = json.loads(text)
+        body = parse_json(text)
     except ValueError:
         body = None
     if not isinstance(body, dict):
         raise RemoteCallError(
-            f"{request} answered {status} with a body that is not a JSON object: {shorten(text)!r}",
+            f"{request} answered {status} with a body that is not a JSON object: {request.quote(text)}",
             status_code=status,
             retryable=True,
         )
@@ -113,6 +117,10 @@ _MISSING = re.compile(r"\b(Run|Job) .{0,60}does not exist", re.IGNORECASE)
 #: Error codes that a later try can get past although the HTTP status says otherwise (Airflow's own
 #: Databricks provider).
 _RETRYABLE_CODES = frozenset({"COULD_NOT_ACQUIRE_LOCK", "TEMPORARILY_UNAVAILABLE", "RESOURCE_EXHAUSTED"})
+
+
+#: A day. No remote means more, and a number without bound is more than a sleep can take.
+_LONGEST_RETRY_AFTER_S = 86_400.0
 
 
 def read_error(request: Request, status: int, headers: Mapping[str, str], text: str) -> RemoteCallError:
@@ -142,7 +150,7 @@ def error_words(text: str) -> tuple[str, str]:
     :return: either may be empty.
     """
     try:
-        body = json.loads(text)
+        body = parse_json(text)
     except ValueError:
         title = re.search(r"<(?:title|pre)[^>]*>(.*?)</", text, re.IGNORECASE | re.DOTALL)
         return "", shorten(title.group(1) if title else text)
@@ -156,6 +164,14 @@ def error_words(text: str) -> tuple[str, str]:
     return str(code), shorten(str(message or ""))
 
 
+def parse_json(text: str) -> Any:
+    """:raises ValueError: not JSON, or nested deeper than the parser can go."""
+    try:
+        return json.loads(text)
+    except RecursionError as err:
+        raise ValueError("nested too deeply") from err
+
+
 def shorten(text: str, limit: int = 300) -> str:
     """One line, cut with a mark: bodies and logs can be megabytes."""
     line = " ".join(text.split())
@@ -164,7 +180,9 @@ def shorten(text: str, limit: int = 300) -> str:
 
 def _retry_after(value: str | None) -> float | None:
     """Only the form in seconds; a date would need the remote's clock to agree with ours."""
-    return float(value) if value and value.strip().isdigit() else None
+    if value is None or not re.fullmatch(r"\s*[0-9]+\s*", value):
+        return None
+    return min(float(value), _LONGEST_RETRY_AFTER_S)
 
 
 def data_of(answer: Answer, request: Request, key: str, kind: type[T]) -> T:
@@ -175,8 +193,9 @@ def data_of(answer: Answer, request: Request, key: str, kind: type[T]) -> T:
     """
     value = answer.body.get(key)
     if not isinstance(value, kind) or isinstance(value, bool):
+        body = request.quote(json.dumps(answer.body))
         raise RemoteCallError(
-            f"{request} answered without {key!r} as {kind.__name__}: {shorten(json.dumps(answer.body))}",
+            f"{request} answered without {key!r} as {kind.__name__}: {body}",
             status_code=answer.status,
             retryable=True,
         )

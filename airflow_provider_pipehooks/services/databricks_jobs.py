@@ -149,12 +149,12 @@ def _outcome(
 ) -> tuple[RunState | None, FailureKind | None]:
     if life in GOING_ON:
         return GOING_ON[life], None
-    code, result = details.get("code"), old.get("result_state")
+    code, result = text_or_none(details.get("code")), text_or_none(old.get("result_state"))
     if life != "TERMINATED":
         return ENDED.get(life, (None, None))
     if WITH_FAILURES in (code, result):
         return policy
-    outcome = _find(CODES, code) or _find(RESULTS, result)
+    outcome = _find(CODES, code) or _find(RESULTS, result) or _find(ENDED, old.get("life_cycle_state"))
     if outcome is CANCELLED and (result == "TIMEDOUT" or _TIMED_OUT.search(message or "")):
         return TIMEOUT
     if outcome:
@@ -204,11 +204,15 @@ class DatabricksJobs:
         """A run with all its tasks: 2.2 gives at most 100 a page, and later pages repeat the rest."""
         request = self._get_request(run_id)
         run = dict((yield request).body)
-        tasks, token = objects(run.get("tasks")), run.get("next_page_token")
+        tasks, token = objects(run.get("tasks")), text_or_none(run.get("next_page_token"))
+        seen: set[str] = set()
         while token:
-            page = (yield self._get_request(run_id, page_token=str(token))).body
+            if token in seen:
+                raise RemoteCallError(f"{request} gave the same page again: {token!r}.", retryable=True)
+            seen.add(token)
+            page = (yield self._get_request(run_id, page_token=token)).body
             tasks += objects(page.get("tasks"))
-            token = page.get("next_page_token")
+            token = text_or_none(page.get("next_page_token"))
         return {**run, "tasks": tasks}
 
     def _get_task(self, run_id: int | str, task_key: str) -> Procedure[Run]:
@@ -218,12 +222,8 @@ class DatabricksJobs:
         newest = newest_attempts(objects(whole.get("tasks"))).get(task_key)
         if newest is None:
             return _missing_task(parent, task_key, whole)
-        task = replace(
-            self._parse(newest, self._get_request(run_id)),
-            job_id=parent.job_id,
-            url=newest.get("run_page_url"),
-        )
-        retries = newest.get("max_retries") or 0
+        task = replace(self._parse(newest, self._get_request(run_id)), job_id=parent.job_id)
+        retries = _number(newest.get("max_retries"))
         final = retries >= 0 and _number(newest.get("attempt_number")) >= retries
         if task.is_failed and not final and not parent.is_terminal:
             return replace(task, state=RunState.RUNNING, kind=None, status=f"{task.status}, to be retried")
@@ -246,7 +246,7 @@ class DatabricksJobs:
         :return: the repair id. A later repair must name the one before, so the history is read first.
         """
         history = objects((yield self._get_request(run_id)).body.get("repair_history"))
-        latest = next((item["id"] for item in reversed(history) if item.get("id")), None)
+        latest = next(filter(None, (id_or_none(item.get("id")) for item in reversed(history))), None)
         body: dict[str, Any] = {"run_id": run_id, "rerun_all_failed_tasks": True}
         if latest is not None:
             body["latest_repair_id"] = latest
@@ -284,7 +284,11 @@ class DatabricksJobs:
 
         :raises ConfigurationError: none or several have the name; lists the near ones.
         """
-        same = yield from self._jobs(name=name)
+        alike = [
+            job for job in (yield from self._jobs(name=name)) if _name(job).casefold() == name.casefold()
+        ]
+        # The remote's filter does not tell upper from lower case; two jobs may differ in nothing else.
+        same = [job for job in alike if _name(job) == name] or alike
         if len(same) == 1 and (job_id := id_or_none(same[0].get("job_id"))):
             return job_id
         if same:
@@ -292,23 +296,23 @@ class DatabricksJobs:
             raise ConfigurationError(
                 f"{len(same)} Databricks jobs are named {name!r} (ids {ids}). Use job_id."
             )
-        names = [str(object_or_empty(job.get("settings")).get("name")) for job in (yield from self._jobs())]
+        names = [_name(job) for job in (yield from self._jobs())]
         near = get_close_matches(name, names, n=3, cutoff=0.4) or sorted(names)[:3]
         hint = f"Near: {', '.join(map(repr, near))}." if near else "This token sees none at all."
         raise ConfigurationError(f"No Databricks job is named {name!r}. {hint}")
 
     def _jobs(self, **params: str) -> Procedure[list[Mapping[str, Any]]]:
-        """Jobs, page by page, up to as many as a list of near names needs."""
-        jobs: list[Mapping[str, Any]] = []
+        """Jobs, each once, page by page, up to as many as a list of near names needs."""
+        jobs: dict[str, Mapping[str, Any]] = {}
         token = ""
         for _ in range(_NAME_PAGES):
             query = {**params, "limit": "100", **({"page_token": token} if token else {})}
             body = (yield self._request("GET", "list", params=query)).body
-            jobs += objects(body.get("jobs"))
-            token = str(body.get("next_page_token") or "")
+            jobs |= {str(job.get("job_id")): job for job in objects(body.get("jobs"))}
+            token = text_or_none(body.get("next_page_token")) or ""
             if not token:
                 break
-        return jobs
+        return list(jobs.values())
 
     def explain_run(self, run: Run) -> Procedure[Run]:
         """Name the failed tasks with the error each one printed."""
@@ -322,7 +326,11 @@ class DatabricksJobs:
             if task.state is RunState.ERROR:
                 error = (yield from self._error_of(task)) if len(failures) < _MOST_OUTPUTS else None
                 failures.append(
-                    Failure(name=key, message=error or task.message or task.status, url=task.url or run.url)
+                    Failure(
+                        name=key,
+                        message=error or shorten(task.message or task.status),
+                        url=task.url or run.url,
+                    )
                 )
         return run.with_failures(*failures)
 
@@ -339,7 +347,9 @@ class DatabricksJobs:
 def newest_attempts(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """The newest attempt of each task key: a run lists every attempt, and a repair adds more."""
     newest: dict[str, Mapping[str, Any]] = {}
-    for task in sorted(tasks, key=lambda task: _number(task.get("attempt_number"))):
+    for task in sorted(
+        tasks, key=lambda task: (_number(task.get("attempt_number")), _number(task.get("start_time")))
+    ):
         if key := text_or_none(task.get("task_key")):
             newest[key] = task
     return newest
@@ -351,6 +361,10 @@ def _missing_task(parent: Run, task_key: str, whole: Mapping[str, Any]) -> Run:
         return replace(parent, state=RunState.QUEUED, status=f"not started yet: task {task_key!r}")
     keys = ", ".join(repr(key) for key in newest_attempts(objects(whole.get("tasks"))))
     raise ConfigurationError(f"{parent.label} has no task {task_key!r}. It has: {keys or 'none'}.")
+
+
+def _name(job: Mapping[str, Any]) -> str:
+    return str(object_or_empty(job.get("settings")).get("name"))
 
 
 def _number(value: Any) -> int:

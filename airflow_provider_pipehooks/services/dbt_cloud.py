@@ -13,12 +13,14 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound,
 from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.services.base import (
+    Answer,
     Procedure,
     Request,
     data_of,
     id_or_none,
     object_or_empty,
     objects,
+    parse_json,
     shorten,
     text_or_none,
     time_from_text,
@@ -136,18 +138,17 @@ class DbtCloud:
             "runs/",
             params={"order_by": "-id", "include_related": "trigger", "limit": str(PAGE), **query},
         )
-        answer = yield request
-        return objects(data_of(answer, request, "data", list))
+        return _page((yield request), request)
 
     def active_run(self, job_id: int) -> Procedure[Run | None]:
         """The newest run of a job that has not ended."""
         found = yield from self.runs(job_definition_id=job_id, status__in=NOT_TERMINAL, limit=1)
-        return parse_run(found[0]) if found else None
+        return _parse(found[0], "GET runs/") if found else None
 
     def newest_run_id(self, job_id: int) -> Procedure[int]:
         """The highest run id of a job, 0 when it never ran: a mark to look above later."""
         found = yield from self.runs(job_definition_id=job_id, limit=1)
-        return parse_run(found[0]).run_id if found else 0  # type: ignore[return-value]
+        return _id(found[0]) if found else 0
 
     def run_with_tag(self, job_id: int, tag: str, *, above: int) -> Procedure[Run | None]:
         """The run of a job whose cause holds our tag, looking at every run above a known id."""
@@ -171,10 +172,16 @@ class DbtCloud:
             page = yield from self.runs(job_definition_id=job_id, id__gt=above, order_by="id")
             for data in page:
                 if wanted(data):
-                    return parse_run(data)
+                    return _parse(data, "GET runs/")
             if len(page) < PAGE:
                 return None
-            above = parse_run(page[-1]).run_id  # type: ignore[assignment]
+            highest = _id(page[-1])
+            if highest <= above:
+                # None would say that there is no such run, and a second one would be started.
+                raise RemoteCallError(
+                    f"GET runs/ answered the same page again: id__gt={above} was not heeded.", retryable=True
+                )
+            above = highest
 
     def job_id_by_name(self, project: str, environment: str, job: str) -> Procedure[int]:
         """Find a job; there is no such endpoint, so project, environment and job are looked up in turn.
@@ -206,15 +213,20 @@ class DbtCloud:
         raise ConfigurationError(f"No dbt Cloud {what} is named {name!r}. {hint}")
 
     def _all(self, path: str, version: str, params: Mapping[str, str]) -> Procedure[list[Mapping[str, Any]]]:
-        """Every item of a list. The total moves while objects are created, so a page decides when to stop."""
-        items: list[Mapping[str, Any]] = []
+        """Every item of a list, once. Totals and offsets move while objects are created: an item may come
+        twice, and a page decides when to stop, a short one or one without anything new.
+        """
+        items: dict[str, Mapping[str, Any]] = {}
+        offset = 0
         while True:
-            query = {**params, "limit": str(PAGE), "offset": str(len(items))}
+            query = {**params, "limit": str(PAGE), "offset": str(offset)}
             request = self._request("GET", path, version=version, params=query)
-            page = data_of((yield request), request, "data", list)
-            items += objects(page)
-            if len(page) < PAGE:
-                return items
+            page = _page((yield request), request)
+            known = len(items)
+            items |= {str(item.get("id")): item for item in page}
+            if len(page) < PAGE or len(items) == known:
+                return list(items.values())
+            offset += len(page)
 
     def explain_run(self, run: Run) -> Procedure[Run]:
         """Name the failed dbt nodes; where dbt never got to write results, the failed steps.
@@ -226,7 +238,9 @@ class DbtCloud:
             "GET", f"runs/{run.run_id}/", params={"include_related": "run_steps,job,audit"}
         )
         data = data_of((yield request), request, "data", dict)
-        run = _parse(data, request)
+        told = _parse(data, request)
+        # An answer older than the end we saw may add what failed, but never turn the end into another.
+        run = told if (told.run_id, told.state) == (run.run_id, run.state) else run
         failed = [step for step in objects(data.get("run_steps")) if step.get("status") == RunState.ERROR]
         failures: list[Failure] = []
         for step in failed:
@@ -251,11 +265,23 @@ class DbtCloud:
         return parse_failed_nodes(answer.body, run.url)
 
 
-def _parse(data: Mapping[str, Any], request: Request) -> Run:
+def _parse(data: Mapping[str, Any], request: Request | str) -> Run:
     try:
         return parse_run(data)
     except ValueError as err:
         raise RemoteCallError(f"{request} did not answer with a run: {err}", retryable=True) from err
+
+
+def _id(data: Mapping[str, Any]) -> int:
+    return int(_parse(data, "GET runs/").run_id)
+
+
+def _page(answer: Answer, request: Request) -> list[Mapping[str, Any]]:
+    """The objects of a page. One that holds anything else is garbage: what it lost may be our run."""
+    page = data_of(answer, request, "data", list)
+    if len(found := objects(page)) < len(page):
+        raise RemoteCallError(f"{request} answered a list of more than objects.", retryable=True)
+    return found
 
 
 def _log_tail(step: Mapping[str, Any]) -> str:
@@ -269,7 +295,7 @@ def parse_failed_nodes(text: str, url: str | None = None) -> list[Failure]:
     :return: empty when the text is not such a file.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError:
         return []
     results = objects(document.get("results")) if isinstance(document, dict) else []
@@ -280,5 +306,5 @@ def parse_failed_nodes(text: str, url: str | None = None) -> list[Failure]:
             url=url,
         )
         for result in results
-        if result.get("status") in _FAILED_RESULTS
+        if text_or_none(result.get("status")) in _FAILED_RESULTS
     ]

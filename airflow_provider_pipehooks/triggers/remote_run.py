@@ -76,17 +76,21 @@ class RemoteRunTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event, ``WaitEnded.to_json()``."""
+        try:
+            end = await self._end()
+        except PipehooksError as err:
+            end = WaitEnded(reason="refused", message=str(err))
+        yield TriggerEvent(end.to_json())  # type: ignore[no-untyped-call]
+
+    async def _end(self) -> WaitEnded:
         watched = self._watched()
         watch = Watch(
             poll_interval_s=self.poll_interval, since_s=self.since or time.time(), deadline_s=self.deadline
         )
         try:
-            end = await await_end(watched, watch, self._tell)
-        except PipehooksError as err:
-            end = WaitEnded(reason="refused", message=str(err))
+            return await await_end(watched, watch, self._tell)
         finally:
             await watched.hook.aclose()
-        yield TriggerEvent(end.to_json())  # type: ignore[no-untyped-call]
 
     def _watched(self) -> Watched:
         from airflow_provider_pipehooks.hooks.services import open_service

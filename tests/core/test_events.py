@@ -1,0 +1,105 @@
+"""What a log shows, and the end of a wait on its way through Airflow's database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.core.events import (
+    EndReason,
+    LookFailed,
+    StateChanged,
+    StillWaiting,
+    UnknownStatusSeen,
+    WaitEnded,
+    WatchEvent,
+)
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_state import RunState
+from tests.core.anything import a_run, bounded, objects, runs, shaped, texts, values
+
+LINES: dict[type, tuple[WatchEvent, str]] = {
+    StateChanged: (
+        StateChanged(old=a_run(RunState.QUEUED), new=a_run(message="cluster is up")),
+        "dbt_cloud run 42 is QUEUED -> RUNNING: cluster is up",
+    ),
+    UnknownStatusSeen: (
+        UnknownStatusSeen(run=a_run(None)),
+        "dbt_cloud run 42: 'HIBERNATING' is not a known status; taken as not finished. "
+        "Add it to the table in services, or upgrade.",
+    ),
+    LookFailed: (
+        LookFailed(error=RemoteCallError("GET /run answered 503"), in_a_row=2, pause_s=10.0),
+        "Could not look at the run (2 in a row, next try in 10 s): GET /run answered 503",
+    ),
+    StillWaiting: (
+        StillWaiting(run=a_run(), waited_s=61.0, looks=13),
+        "dbt_cloud run 42 is still RUNNING after 61 s and 13 looks",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", get_args(WatchEvent))
+def test_every_event_is_a_line_for_the_log(kind: type) -> None:
+    event, line = LINES[kind]
+    assert str(event) == line
+
+
+def test_the_first_state_has_no_arrow() -> None:
+    assert str(StateChanged(old=None, new=a_run())) == "dbt_cloud run 42 is RUNNING"
+
+
+_ends = st.builds(
+    WaitEnded,
+    reason=st.sampled_from([reason for reason in get_args(EndReason) if reason != "run_ended"]),
+    run=st.none() | runs,
+    message=st.none() | texts,
+) | st.builds(WaitEnded, reason=st.just("run_ended"), run=runs.filter(lambda run: run.is_terminal))
+
+
+@bounded
+@given(_ends)
+def test_any_end_of_a_wait_comes_back_as_it_was(end: WaitEnded) -> None:
+    assert WaitEnded.from_json(json.loads(json.dumps(end.to_json()))) == end
+
+
+_payloads = shaped(
+    reason=st.sampled_from(get_args(EndReason)), run=runs.map(Run.to_json), message=st.none() | texts
+)
+
+
+@bounded
+@given(values | objects | _payloads)
+def test_any_json_is_the_end_of_a_wait_or_a_value_error(payload: Any) -> None:
+    try:
+        end = WaitEnded.from_json(payload)
+    except ValueError:
+        return
+    assert end.reason == payload["reason"]
+    assert end.reason != "run_ended" or (end.run is not None and end.run.is_terminal)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        {},
+        {"reason": "bored"},
+        {"reason": "run_ended"},
+        {"reason": "run_ended", "run": a_run().to_json()},
+        {"reason": "run_ended", "run": a_run(None).to_json()},
+        {"reason": "deadline", "run": "42"},
+        {"reason": "deadline", "message": {"text": "late"}},
+        ["run_ended"],
+        "run_ended",
+    ],
+    ids=str,
+)
+def test_a_lost_payload_never_passes_for_a_success(payload: Any) -> None:
+    with pytest.raises(ValueError, match=r"trigger's event|record of a run"):
+        WaitEnded.from_json(payload)

@@ -1,0 +1,159 @@
+"""One remote run per intent: the decision table, and the marks a run is found by."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_pipehooks.core.intent import Decision, Intent, decide
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
+from tests.core.anything import a_run, bounded, runs, texts
+
+ANSWERED = Intent(
+    dag_id="shop", run_id="manual__1", task_id="build", map_index=-1, generation=1, remote_run_id=42
+)
+UNANSWERED = ANSWERED.answered(None)
+D = Decision
+
+# record, its run, -> of this generation; the same where a failed run may be continued; of an older one
+TABLE: list[tuple[Intent | None, Run | None, Decision, Decision, Decision]] = [
+    (None, None, D.START, D.START, D.START),
+    (UNANSWERED, None, D.START_AGAIN, D.START_AGAIN, D.CLEARED),
+    (UNANSWERED, a_run(RunState.RUNNING), D.JOIN, D.JOIN, D.CLEARED_ACTIVE),
+    (UNANSWERED, a_run(RunState.SUCCESS), D.RETURN, D.RETURN, D.CLEARED),
+    (UNANSWERED, a_run(RunState.ERROR), D.START_NEXT, D.CONTINUE, D.CLEARED),
+    (ANSWERED, None, D.GONE, D.GONE, D.CLEARED),
+    (ANSWERED, a_run(RunState.QUEUED), D.JOIN, D.JOIN, D.CLEARED_ACTIVE),
+    (ANSWERED, a_run(RunState.STARTING), D.JOIN, D.JOIN, D.CLEARED_ACTIVE),
+    (ANSWERED, a_run(RunState.RUNNING), D.JOIN, D.JOIN, D.CLEARED_ACTIVE),
+    (ANSWERED, a_run(None), D.JOIN, D.JOIN, D.CLEARED_ACTIVE),
+    (ANSWERED, a_run(RunState.SUCCESS), D.RETURN, D.RETURN, D.CLEARED),
+    (ANSWERED, a_run(RunState.ERROR), D.START_NEXT, D.CONTINUE, D.CLEARED),
+    (ANSWERED, a_run(RunState.CANCELLED), D.START_NEXT, D.START_NEXT, D.CLEARED),
+]
+#: Cleared: the task is of a later generation than its record.
+_LATER = ANSWERED.generation + 1
+
+
+@pytest.mark.parametrize(("record", "run", "same", "continuing", "older"), TABLE)
+def test_what_a_task_does_when_it_wakes_up(
+    record: Intent | None, run: Run | None, same: Decision, continuing: Decision, older: Decision
+) -> None:
+    assert decide(record, ANSWERED.generation, run) is same
+    assert decide(record, ANSWERED.generation, run, can_continue=True) is continuing
+    assert decide(record, _LATER, run) is older
+    assert decide(record, _LATER, run, can_continue=True) is older
+
+
+def test_every_decision_and_every_state_is_in_the_table() -> None:
+    assert {decision for row in TABLE for decision in row[2:]} == set(Decision)
+    assert {row[1].state for row in TABLE if row[0] is ANSWERED and row[1]} == {*RunState, None}
+
+
+_STARTS = {D.START, D.START_AGAIN, D.START_NEXT, D.GONE, D.CLEARED}
+
+
+@bounded
+@given(runs, st.booleans(), st.sampled_from([ANSWERED, UNANSWERED]), st.integers(0, 2))
+def test_nothing_is_started_beside_a_run_that_goes_on(
+    run: Run, can_continue: bool, record: Intent, generation: int
+) -> None:
+    decision = decide(record, generation, run, can_continue=can_continue)
+    assert run.state in TERMINAL or decision not in _STARTS | {D.CONTINUE}
+
+
+@pytest.mark.parametrize("decision", Decision)
+@pytest.mark.parametrize("run", [None, a_run(RunState.ERROR)], ids=["unseen", "seen"])
+@pytest.mark.parametrize("record", [None, ANSWERED], ids=["unwritten", "written"])
+def test_every_decision_explains_itself(decision: Decision, run: Run | None, record: Intent | None) -> None:
+    line = decision.explain(run, record)
+    assert line
+    assert not re.search(r"[{}]", line)
+
+
+def test_a_decision_names_the_run_and_how_it_ended() -> None:
+    line = D.START_NEXT.explain(a_run(RunState.ERROR, kind="timeout"), ANSWERED)
+    assert line == "dbt_cloud run 42 of the last try ended timed out: starting a new one"
+    assert D.GONE.explain(None, ANSWERED).startswith("Run 42 of the last try is not there")
+
+
+_intents = st.builds(
+    Intent,
+    dag_id=texts,
+    run_id=texts,
+    task_id=texts,
+    map_index=st.integers(-1, 9),
+    generation=st.integers(0, 9),
+    attempt=st.integers(1, 9),
+    baseline=st.integers(0),
+    remote_run_id=st.none() | st.integers(1) | texts,
+)
+
+
+@bounded
+@given(_intents)
+def test_an_intent_comes_back_from_json_with_the_same_marks(intent: Intent) -> None:
+    back = Intent.from_json(json.loads(json.dumps(intent.to_json())))
+    assert (back, back.token, back.tag) == (intent, intent.token, intent.tag)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dag_id": "shop2"},
+        {"run_id": "manual__2"},
+        {"task_id": "build2"},
+        {"map_index": 0},
+        {"generation": 2},
+        {"attempt": 2},
+    ],
+    ids=str,
+)
+def test_another_intent_has_other_marks(change: dict[str, Any]) -> None:
+    other = replace(ANSWERED, **change)
+    assert other.token != ANSWERED.token
+    assert other.tag != ANSWERED.tag
+
+
+def test_names_that_run_together_are_told_apart() -> None:
+    one, two = replace(ANSWERED, dag_id="a", run_id="b,c"), replace(ANSWERED, dag_id="a,b", run_id="c")
+    assert one.token != two.token
+
+
+@bounded
+@given(_intents, st.integers(0), st.none() | st.integers(1))
+def test_what_is_learned_of_a_start_does_not_change_its_marks(
+    intent: Intent, baseline: int, remote_run_id: int | None
+) -> None:
+    assert intent.at(baseline).answered(remote_run_id).token == intent.token
+
+
+@bounded
+@given(_intents)
+def test_the_marks_fit_where_the_remotes_put_them(intent: Intent) -> None:
+    assert re.fullmatch(r"[0-9a-f]{64}", intent.token)
+    # A cause holds 255 characters, and people want to read a reason in it too.
+    assert re.fullmatch(r"pipehooks:[0-9a-f]{16}", intent.tag)
+
+
+def test_the_token_of_a_release_is_the_token_of_the_next() -> None:
+    """A worker that was upgraded between a crash and the retry must find the run of the older one."""
+    assert ANSWERED.token == "8453915a9bf624df0884515f65b669a222adfea887628762bb48313093f6aa4c"
+
+
+def test_the_next_attempt_knows_nothing_of_the_last_run() -> None:
+    following = replace(ANSWERED, baseline=7).next_attempt()
+    assert (following.attempt, following.baseline, following.remote_run_id) == (2, 0, None)
+
+
+@pytest.mark.parametrize("record", [{}, {"dag_id": "shop"}, {**ANSWERED.to_json(), "colour": "blue"}])
+def test_something_else_than_an_intent_is_refused(record: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        Intent.from_json(record)

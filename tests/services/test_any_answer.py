@@ -1,0 +1,219 @@
+"""Whatever a remote answers, a procedure comes to an end: with its result, or with an error that is ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.core.events import WaitEnded
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
+from airflow_provider_pipehooks.services import databricks_jobs, dbt_cloud
+from airflow_provider_pipehooks.services.base import Procedure, Request
+from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs, newest_attempts
+from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud, parse_failed_nodes
+from tests.core.anything import a_run, bounded, fewer, objects, shaped, values
+from tests.services.driving import Body, Driven
+
+TAG = "pipehooks:0123456789abcdef"
+_words = st.sampled_from(
+    [
+        *databricks_jobs.GOING_ON,
+        *databricks_jobs.ENDED,
+        *databricks_jobs.RESULTS,
+        *databricks_jobs.CODES,
+        "TERMINATED",
+        "HIBERNATING",
+    ]
+)
+_ids = st.integers(min_value=1, max_value=300)
+
+dbt_runs = shaped(
+    id=_ids,
+    status=st.sampled_from([1, 2, 3, 10, 20, 30, 99]),
+    status_message=st.sampled_from(["timed out", ""]),
+    status_humanized=st.just("Success"),
+    job_definition_id=_ids,
+    job=shaped(name=st.just("nightly")),
+    trigger=shaped(cause=st.sampled_from(["by hand", TAG])),
+    retrying_run_id=_ids,
+    audit=shaped(cancellation=shaped(actor=shaped(name=st.just("ada")))),
+    created_at=st.just("2026-05-27 10:42:16+00:00"),
+    run_steps=st.lists(
+        shaped(
+            index=_ids, name=st.sampled_from(["Invoke dbt", "Clone"]), status=st.just(20), logs=st.just("x")
+        ),
+        max_size=3,
+    ),
+    name=st.just("nightly"),
+)
+#: One object a hundred times is a full page; so is a page of a hundred ids.
+_pages = st.one_of(
+    st.lists(dbt_runs, max_size=3),
+    dbt_runs.map(lambda item: [item] * 100),
+    dbt_runs.map(lambda item: [{**item, "id": number} for number in range(1, 101)]),
+    values.map(lambda item: [item] * 100),
+)
+dbt_bodies = shaped(data=dbt_runs | _pages)
+
+_tasks = shaped(
+    task_key=st.sampled_from(["load", "check"]),
+    run_id=_ids,
+    attempt_number=st.integers(0, 3),
+    max_retries=st.integers(-1, 3),
+    start_time=st.integers(0, 10**13),
+    state=shaped(life_cycle_state=_words, result_state=_words, state_message=st.just("x")),
+    status=shaped(state=_words, termination_details=shaped(code=_words, message=st.just("timed out"))),
+)
+databricks_bodies = shaped(
+    run_id=_ids,
+    job_id=_ids,
+    repair_id=_ids,
+    state=shaped(life_cycle_state=_words, result_state=_words),
+    status=shaped(state=_words, termination_details=shaped(code=_words)),
+    tasks=st.lists(_tasks, max_size=3),
+    runs=st.lists(shaped(run_id=_ids), max_size=2),
+    jobs=st.lists(shaped(job_id=_ids, settings=shaped(name=st.just("nightly"))), max_size=3),
+    repair_history=st.lists(shaped(id=_ids, type=st.just("REPAIR")), max_size=3),
+    next_page_token=st.sampled_from(["", "p2", "p3"]),
+    error=st.just("boom"),
+)
+
+DBT: dict[str, Callable[[], Procedure[Any]]] = {
+    "get_run": lambda: DbtCloud().get_run(7, "job"),
+    "start_run": lambda: DbtCloud().start_run(5, cause="x", overrides={}),
+    "retry_run": lambda: DbtCloud().retry_run(7),
+    "cancel_run": lambda: DbtCloud().cancel_run(7),
+    "runs": lambda: DbtCloud().runs(limit=1),
+    "active_run": lambda: DbtCloud().active_run(5),
+    "newest_run_id": lambda: DbtCloud().newest_run_id(5),
+    "run_with_tag": lambda: DbtCloud().run_with_tag(5, TAG, above=0),
+    "run_retrying": lambda: DbtCloud().run_retrying(5, 7),
+    "job_id_by_name": lambda: DbtCloud().job_id_by_name("nightly", "nightly", "nightly"),
+    "explain_run": lambda: DbtCloud().explain_run(a_run(RunState.ERROR, run_id=7)),
+}
+DATABRICKS: dict[str, Callable[[], Procedure[Any]]] = {
+    "get_run": lambda: DatabricksJobs().get_run(7),
+    "get_run of a task": lambda: DatabricksJobs(task_key="load").get_run(7),
+    "run_now": lambda: DatabricksJobs().run_now({"job_id": 5}),
+    "submit": lambda: DatabricksJobs().submit({"tasks": []}),
+    "repair": lambda: DatabricksJobs().repair(7),
+    "update_job": lambda: DatabricksJobs().update_job(5, {}),
+    "cancel_run": lambda: DatabricksJobs().cancel_run(7),
+    "cancel_all_runs": lambda: DatabricksJobs().cancel_all_runs(5),
+    "newest_run": lambda: DatabricksJobs().newest_run(5),
+    "job_id_by_name": lambda: DatabricksJobs().job_id_by_name("nightly"),
+    "explain_run": lambda: DatabricksJobs().explain_run(a_run(RunState.ERROR, run_id=7)),
+}
+
+
+def come_to_an_end(procedure: Procedure[Any], bodies: list[dict[str, Any]]) -> Any:
+    """The result, or None for an error that is ours; the bodies are given over and over."""
+    asked = count()
+
+    def reply(request: Request) -> Body:
+        body = bodies[next(asked) % len(bodies)]
+        return json.dumps(body) if request.expects == "text" else body
+
+    try:
+        return Driven(procedure, reply, most=100).result
+    except (RemoteCallError, ConfigurationError):
+        return None
+
+
+def check(result: Any, words: set[str]) -> None:
+    """A result can be written down, and an end that it tells was told by the remote."""
+    if isinstance(result, Run):
+        record = json.loads(json.dumps(result.to_json()))
+        assert Run.from_json(record) == result
+        if result.state in TERMINAL:
+            assert words & said(result)
+            WaitEnded.from_json(WaitEnded(reason="run_ended", run=result).to_json())
+
+
+def said(run: Run) -> set[str]:
+    """The words that can have told of such an end, from the fact sheets."""
+    if run.service == "dbt_cloud":
+        return {str(int(run.state or 0))}
+    return {"TERMINATED"} if run.is_success else {"TERMINATED", "SKIPPED", "INTERNAL_ERROR"}
+
+
+def words_in(value: Any) -> set[str]:
+    """Every text and number anywhere in an answer."""
+    if isinstance(value, dict):
+        return set().union(*map(words_in, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(words_in, value))
+    return {str(value)}
+
+
+@pytest.mark.parametrize("name", DBT)
+@fewer
+@given(bodies=st.lists(dbt_bodies | objects, min_size=1, max_size=4))
+def test_any_answer_of_dbt_cloud_ends_in_a_result_or_our_error(name: str, bodies: list[Any]) -> None:
+    result = come_to_an_end(DBT[name](), bodies)
+    check(result, {"20"} if name == "explain_run" else words_in(bodies))
+
+
+@pytest.mark.parametrize("name", DATABRICKS)
+@fewer
+@given(bodies=st.lists(databricks_bodies | objects, min_size=1, max_size=4))
+def test_any_answer_of_databricks_ends_in_a_result_or_our_error(name: str, bodies: list[Any]) -> None:
+    result = come_to_an_end(DATABRICKS[name](), bodies)
+    check(result, {"TERMINATED", "20"} if name == "explain_run" else words_in(bodies))
+
+
+@pytest.mark.parametrize("service", [DbtCloud, DatabricksJobs])
+def test_every_call_of_a_service_is_driven(service: type) -> None:
+    driven = {name.split()[0] for name in (DBT if service is DbtCloud else DATABRICKS)}
+    public = {name for name, member in vars(service).items() if callable(member) and name[0] != "_"}
+    assert public == driven
+
+
+@bounded
+@given(dbt_runs | objects)
+def test_any_object_is_a_dbt_run_or_a_value_error(data: dict[str, Any]) -> None:
+    try:
+        run = dbt_cloud.parse_run(data)
+    except ValueError:
+        return
+    assert (run.run_id, run.state) == (data["id"], dbt_cloud.STATES.get(data["status"]))
+    check(run, words_in(data))
+
+
+@bounded
+@given(databricks_bodies | _tasks | objects)
+def test_any_object_is_a_databricks_run_or_a_value_error(data: dict[str, Any]) -> None:
+    try:
+        run = databricks_jobs.parse_run(data)
+    except ValueError:
+        return
+    assert run.run_id == data["run_id"]
+    check(run, words_in([data.get("state"), data.get("status")]))
+    assert not run.is_success or "SUCCESS" in words_in([data.get("state"), data.get("status")])
+
+
+_results = shaped(results=st.lists(shaped(unique_id=st.just("m"), status=st.just("error")), max_size=3))
+
+
+@bounded
+@given(st.text() | (values | _results).map(json.dumps))
+def test_any_text_is_a_list_of_failed_nodes(text: str) -> None:
+    assert all(isinstance(failure.message, str) for failure in parse_failed_nodes(text))
+
+
+@bounded
+@given(st.lists(_tasks | objects, max_size=6))
+def test_any_tasks_have_newest_attempts(tasks: list[dict[str, Any]]) -> None:
+    newest = newest_attempts(tasks)
+    assert {key for key in newest} == {
+        key for task in tasks if isinstance(key := task.get("task_key"), str) and key.strip()
+    }
+    assert all(task in tasks for task in newest.values())
