@@ -36,7 +36,7 @@ $(READY): requirements/dev.lock setup.cfg
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@# uv installs the 230 pinned packages in a third of pip's time
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements/dev.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements/dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $(READY)
 

@@ -23,6 +23,8 @@ os.environ.update(
         "AIRFLOW__CORE__DAGS_FOLDER": os.path.join(_HOME, "dags"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME}/airflow.db",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": os.path.join(_HOME, "logs"),
+        # dag.test() has no scheduler that could mistake an early trigger for a second report.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "0",
         "NO_PROXY": "127.0.0.1,localhost",
     }
 )

@@ -82,8 +82,7 @@ class ClientCredentials:
             raise AccessDenied(f"No token for client {self.client_id!r}: {err}", status_code=401) from err
         token = data_of(answer, request, "access_token", str)
         mask_secret(token)
-        # Entra's older endpoint gives the number as text.
-        _TOKENS[self._key] = (token, time.time() + float(answer.body.get("expires_in") or 0))
+        _TOKENS[self._key] = (token, time.time() + _seconds(answer.body.get("expires_in")))
         return token
 
     def _request(self) -> Request:
@@ -126,6 +125,12 @@ class AzureServicePrincipal:
         self.workspace.forget()
         if self.management:
             self.management.forget()
+
+
+def _seconds(value: object) -> float:
+    """A life time; Entra's older endpoint gives the number as text. Without one the token is used once."""
+    text = str(value)
+    return float(text) if text.isdecimal() else 0.0
 
 
 #: Tokens of this process, shared by all hooks: a thousand triggers of one connection fetch one token.

@@ -136,6 +136,8 @@ def _headline(alert: Alert) -> Iterator[str]:
 def _one_line(task: FailedTask) -> str:
     tries = f" ({task.tries})" if task.tries else ""
     about = f": {task.run.label} {task.run.outcome}" if task.run else ""
+    if task.run and task.run.cancelled_by:
+        about += f" by {task.run.cancelled_by}"
     return f"Task {task.label}: {task.state}{tries}{about}"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
@@ -46,9 +48,13 @@ class RemoteRunSensor(JoinsRun, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
             return super().execute(context)
-        run_id = self.find_run_id(context)
+        # A look first: a run that is over needs no triggerer, and a wrong connection fails here, not there.
+        with self._never_failing():
+            seen = self.poke(context)
+        if isinstance(seen, PokeReturnValue):
+            return seen.xcom_value
         self.defer_until_end(
-            run_id,
+            self._run_id_of_try(context),
             poll_interval=self.poke_interval,
             deadline=time.time() + self._longest_wait(),
             on_cancel="keep",
@@ -56,10 +62,14 @@ class RemoteRunSensor(JoinsRun, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> int | str:
         """Go on after the triggerer has waited."""
-        try:
+        with self._never_failing():
             return self._ended(context, WaitEnded.from_json(event))
-        except AirflowSensorTimeout:
-            raise  # soft_fail and never_fail are Airflow's own business here
+
+    @contextmanager
+    def _never_failing(self) -> Iterator[None]:
+        """What Airflow's own loop around ``poke`` does for ``never_fail``, for where that loop is not."""
+        try:
+            yield
         except PipehooksError as err:
             if self.never_fail:
                 raise AirflowSkipException("Skipping due to never_fail is set to True.") from err

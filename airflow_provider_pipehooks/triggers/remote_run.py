@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from airflow.sdk.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_pipehooks.core.errors import PipehooksError
@@ -15,6 +17,17 @@ from airflow_provider_pipehooks.hooks.waiting import CONFIRM_POLL_S, CONFIRM_WIT
 
 #: The task has left the triggerer for good; anything else, or no answer, means: do not cancel.
 _STILL_OURS = ("deferred", "running", "queued", "scheduled")
+
+
+def settle_s() -> float:
+    """How long after a task deferred its trigger may fire.
+
+    Airflow 3.3.2 may notice the end of the task's process only this interval later. A trigger that fires
+    before has the task queued again before the scheduler hears of that end; the scheduler then takes it for
+    a report about the new one ("state mismatch") and fails the task. Seen on a real scheduler.
+    """
+    interval: float = conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
+    return interval + 1.0 if interval else 0.0
 
 
 class RemoteRunTrigger(BaseTrigger):
@@ -80,6 +93,7 @@ class RemoteRunTrigger(BaseTrigger):
             end = await self._end()
         except PipehooksError as err:
             end = WaitEnded(reason="refused", message=str(err))
+        await asyncio.sleep(max(0.0, self.since + settle_s() - time.time()))
         yield TriggerEvent(end.to_json())  # type: ignore[no-untyped-call]
 
     async def _end(self) -> WaitEnded:

@@ -33,7 +33,7 @@ def test_every_state_says_what_it_is(state: RunState | None) -> None:
 
 
 def test_a_failed_state_is_a_terminal_one() -> None:
-    assert FAILED == TERMINAL - {RunState.SUCCESS}
+    assert TERMINAL - {RunState.SUCCESS} == FAILED
 
 
 @pytest.mark.parametrize(

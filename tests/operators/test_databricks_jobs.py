@@ -307,7 +307,7 @@ def test_a_failure_without_one_of_the_reasons_is_not_repaired(standin: StandIn) 
 
 
 def test_a_repair_that_is_refused_ends_as_the_run_ended(standin: StandIn) -> None:
-    standin.faults.add(Fault(path="runs/repair", status=400))
+    standin.faults.add(Fault(path="runs/repair", status=403))
     with pytest.raises(RunFailed, match="Cluster too small"):
         run(run_now(standin.databricks_jobs.add_job(plan=FAILED), repair_run=True), Try())
 

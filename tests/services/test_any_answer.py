@@ -213,7 +213,7 @@ def test_any_text_is_a_list_of_failed_nodes(text: str) -> None:
 @given(st.lists(_tasks | objects, max_size=6))
 def test_any_tasks_have_newest_attempts(tasks: list[dict[str, Any]]) -> None:
     newest = newest_attempts(tasks)
-    assert {key for key in newest} == {
+    assert set(newest) == {
         key for task in tasks if isinstance(key := task.get("task_key"), str) and key.strip()
     }
     assert all(task in tasks for task in newest.values())

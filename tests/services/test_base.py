@@ -175,13 +175,15 @@ def test_any_response_is_an_answer_or_a_remote_call_error(
     request: Request, status: int, retry_after: str | None, text: str
 ) -> None:
     try:
-        answer = read_answer(request, status, {"Retry-After": retry_after or ""}, text)
+        got: Answer | RemoteCallError = read_answer(request, status, {"Retry-After": retry_after or ""}, text)
     except RemoteCallError as err:
-        assert err.status_code == status
-        assert err.retry_after_s is None or 0 <= err.retry_after_s <= 86_400
-    else:
-        assert isinstance(answer.body, dict)
+        got = err
+    if isinstance(got, Answer):
+        assert isinstance(got.body, dict)
         assert 200 <= status < 300
+    else:
+        assert got.status_code == status
+        assert got.retry_after_s is None or 0 <= got.retry_after_s <= 86_400
 
 
 @bounded

@@ -109,7 +109,7 @@ def test_a_task_may_show_only_after_its_run_has_started() -> None:
 
 def test_a_task_that_never_showed_is_a_wrong_name() -> None:
     whole = a_run("TERMINATED", "SUCCESS", tasks=[a_task("laod"), a_task("extract")])
-    with pytest.raises(ConfigurationError, match="no task 'load'. It has: 'laod', 'extract'"):
+    with pytest.raises(ConfigurationError, match=r"no task 'load'\. It has: 'laod', 'extract'"):
         drive(LOAD.get_run(7), whole)
 
 
@@ -228,7 +228,7 @@ def test_a_name_that_two_have_is_refused_with_their_ids(names: list[str]) -> Non
 
 def test_a_name_nobody_has_is_answered_with_the_near_ones_of_every_page() -> None:
     pages = [jobs(), jobs("weekly", token="p2"), jobs("nightly", first=12)]
-    with pytest.raises(ConfigurationError, match="No Databricks job is named 'nighly'. Near: 'nightly'"):
+    with pytest.raises(ConfigurationError, match=r"No Databricks job is named 'nighly'\. Near: 'nightly'"):
         drive(JOBS.job_id_by_name("nighly"), *pages)
 
 

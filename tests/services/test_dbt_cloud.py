@@ -269,7 +269,7 @@ def test_a_job_is_found_by_its_three_names() -> None:
 
 def test_a_name_nobody_has_is_answered_with_the_near_ones() -> None:
     bodies = [named(), named("shop", "sales", "shopping")]
-    with pytest.raises(ConfigurationError, match="No dbt Cloud project is named 'shp'. Near: 'shop'"):
+    with pytest.raises(ConfigurationError, match=r"No dbt Cloud project is named 'shp'\. Near: 'shop'"):
         drive(DBT.job_id_by_name("shp", "prod", "nightly"), *bodies)
 
 
@@ -357,7 +357,7 @@ def test_the_failed_nodes_are_asked_for_step_by_step() -> None:
         a_step(4, "Invoke dbt with `dbt build`"),
         a_step(5, "Invoke dbt with `dbt test`"),
     ]
-    bodies = [
+    bodies: list[Body] = [
         answer(a_run(20, run_steps=steps)),
         results(("model.a", "error", "x")),
         results(("test.b", "fail", "y")),
