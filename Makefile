@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test test-all lint bench lock clean
+.PHONY: demo test test-all test-faults lint bench lock clean
 
 demo: $(READY) ## the main job on a real Airflow: success, error, cancel, and the alert people get
 	$(BIN)/pipehooks demo
@@ -20,6 +20,11 @@ test: $(READY) ## everything but the slow lanes
 
 test-all: $(READY) ## the slow lanes too: real scheduler and triggerer, the wheel in an empty environment
 	$(BIN)/python -m pytest
+
+TRIALS ?= 20
+
+test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=20 times each: about 40 minutes
+	$(BIN)/python -m tests.fault.lane --trials $(TRIALS)
 
 lint: $(READY) ## style, layers, types
 	$(BIN)/ruff check .

@@ -69,16 +69,16 @@ class Client:
 
     def dag_ids(self) -> set[str]:
         """The DAGs that were parsed and can be run."""
-        return {dag["dag_id"] for dag in self._call("GET", "dags")["dags"]}
+        return {dag["dag_id"] for dag in self.call("GET", "dags")["dags"]}
 
     def import_errors(self) -> list[str]:
         """``file: last line of the error`` for each DAG file that could not be read."""
-        errors = self._call("GET", "importErrors")["import_errors"]
+        errors = self.call("GET", "importErrors")["import_errors"]
         return [f"{row['filename']}: {row['stack_trace'].strip().splitlines()[-1]}" for row in errors]
 
     def unhealthy(self) -> list[str]:
         """Components that do not run, or not yet."""
-        health = self._call("GET", "monitor/health")
+        health = self.call("GET", "monitor/health")
         return [name for name, row in health.items() if (row or {}).get("status") != "healthy"]
 
     def trigger(self, scenario: Scenario, number: int) -> None:
@@ -93,12 +93,12 @@ class Client:
             "conf": dict(scenario.conf),
             "note": scenario.story,
         }
-        self._call("POST", f"dags/{scenario.dag_id}/dagRuns", body)
+        self.call("POST", f"dags/{scenario.dag_id}/dagRuns", body)
 
     def dag_runs(self, run_ids: Collection[str]) -> dict[str, DagRun]:
         """The given DAG runs, whatever their DAG, by id."""
         # The routes for lists of ids write each question into Airflow's audit log, and wait for its lock.
-        rows = self._call("GET", "dags/~/dagRuns?limit=100")["dag_runs"]
+        rows = self.call("GET", "dags/~/dagRuns?limit=100")["dag_runs"]
         runs = [
             DagRun(run_id=row["dag_run_id"], state=row["state"], seconds=row["duration"])
             for row in rows
@@ -112,7 +112,7 @@ class Client:
         offset = 0
         while True:
             query = f"limit=100&offset={offset}&order_by=start_date"
-            answer = self._call("GET", f"dags/~/dagRuns/~/taskInstances?{query}")
+            answer = self.call("GET", f"dags/~/dagRuns/~/taskInstances?{query}")
             rows = answer["task_instances"]
             found += [
                 Task(
@@ -129,7 +129,11 @@ class Client:
                 # Those that have not started have no date, and come first.
                 return sorted(found, key=lambda task: task.state in NOT_STARTED)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One call below ``/api/v2``; gives the JSON of its answer.
+
+        :raises requests.HTTPError: refused; with the words of the answer.
+        """
         answer = self._session.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=TIMEOUT_S)
         if not answer.ok:
             raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text}", response=answer)

@@ -157,10 +157,12 @@ class RemoteRunTrigger(BaseTrigger):
                     map_index=task.map_index if task.map_index >= 0 else None,
                 )
             )
-            states = answer.task_states[task.run_id]
+            states = answer.task_states.get(task.run_id, {})
             key = task.task_id if task.map_index < 0 else f"{task.task_id}_{task.map_index}"
+            if key not in states:
+                return "deleted"  # the server answered, and does not know the task instance any more
             # Airflow's enum is a str, but its str() is "TaskInstanceState.FAILED" from Python 3.11 on.
-            state: str | None = getattr(states.get(key), "value", states.get(key))
+            state: str | None = getattr(states[key], "value", states[key])
             return state
         except Exception:
             self.log.exception("Could not ask for the state of the task; run %s is left alone", self.run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,6 +65,7 @@ def test_a_trigger_is_the_same_after_it_was_stored() -> None:
     again = stored(trigger)
     assert type(again) is RemoteRunTrigger
     assert again.serialize() == trigger.serialize()
+    assert set(trigger.serialize()[1]) == set(inspect.signature(RemoteRunTrigger).parameters)
 
 
 def test_a_trigger_stored_with_its_first_three_arguments_still_works(standin: StandIn) -> None:

@@ -1,0 +1,101 @@
+"""The DAGs of the fault lane: both services, sync and deferrable; a process may kill itself at a named point.
+
+``conf`` gives each task its own remote job, and the point at which the first try dies, if any.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG
+
+from airflow_provider_pipehooks.operators.databricks_jobs import DatabricksRunNowOperator
+from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
+
+
+def die() -> None:
+    """What the kernel's out-of-memory killer does: nothing is cleaned up, nobody is told."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Mortal:
+    """Dies in its first try, right after the moment that ``conf["kill_at"]`` names."""
+
+    kill_at: str | None = None
+
+    def execute(self, context: Any) -> Any:
+        first = context["ti"].try_number == 1
+        self.kill_at = context["dag_run"].conf.get("kill_at") if first else None
+        return super().execute(context)  # type: ignore[misc]
+
+    def execute_complete(self, context: Any, *args: Any, **kwargs: Any) -> Any:
+        if context["ti"].try_number == 1 and context["dag_run"].conf.get("kill_at") == "waiting":
+            die()
+        return super().execute_complete(context, *args, **kwargs)  # type: ignore[misc]
+
+    def start(self, context: Any, intent: Any) -> Any:
+        if self.kill_at == "post_sent":
+            # The next answer to be read is that of the start: its request is on the wire by then.
+            http.client.HTTPConnection.getresponse = lambda *_: die()  # type: ignore[assignment,method-assign]
+        return super().start(context, intent)  # type: ignore[misc]
+
+    def _remember(self, context: Any, intent: Any, run: Any = None) -> None:
+        if run is not None and self.kill_at == "reply_received":
+            die()
+        super()._remember(context, intent, run)  # type: ignore[misc]
+        if self.kill_at == ("intent_written" if run is None else "id_stored"):
+            die()
+
+    def _wait(self, context: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.kill_at == "waiting" and not self.deferrable:  # type: ignore[attr-defined]
+            die()
+        return super()._wait(context, *args, **kwargs)  # type: ignore[misc]
+
+
+class MortalDbt(Mortal, DbtCloudRunJobOperator):
+    pass
+
+
+class MortalDatabricks(Mortal, DatabricksRunNowOperator):
+    pass
+
+
+def make_dag(dag_id: str, task_options: dict[str, Any], **options: Any) -> DAG:
+    """One task per service and way to wait; each has its own remote job, given in ``conf``."""
+    defaults = {
+        "retries": 3,
+        "retry_delay": timedelta(seconds=1),
+        "hook_params": {"timeout_seconds": 10, "retry_delay": 0.2},
+        "forward_dag_params": False,
+        **task_options,
+    }
+    many = {"max_active_runs": 1000, "max_active_tasks": 1000, "start_date": datetime(2026, 1, 1)}
+    with DAG(dag_id, schedule=None, default_args=defaults, **many, **options) as dag:
+        for name, deferrable in (("sync", False), ("deferrable", True)):
+            MortalDbt(
+                task_id=f"dbt_cloud_{name}",
+                job_id=f"{{{{ dag_run.conf['dbt_cloud_{name}'] }}}}",
+                check_interval=1,
+                deferrable=deferrable,
+            )
+            MortalDatabricks(
+                task_id=f"databricks_jobs_{name}",
+                job_id=f"{{{{ dag_run.conf['databricks_jobs_{name}'] }}}}",
+                polling_period_seconds=1,
+                deferrable=deferrable,
+            )
+    return dag
+
+
+lane = make_dag("fault_lane", {})
+slow_tasks = make_dag("execution_timeout", {"retries": 0, "execution_timeout": timedelta(seconds=45)})
+slow_run = make_dag("dagrun_timeout", {"retries": 0}, dagrun_timeout=timedelta(seconds=60))
+no_retries = make_dag("no_retries", {"retries": 0})
+fail_fast = make_dag("fail_fast", {"retries": 0}, fail_fast=True)
+with fail_fast:
+    # Its run fails once all others wait; Airflow then ends them.
+    MortalDbt(task_id="fails", job_id="{{ dag_run.conf['fails'] }}", check_interval=1, deferrable=True)

@@ -1,0 +1,445 @@
+"""The fault lane: a real Airflow, real kills, a stand-in with faults; counts remote runs per intent.
+
+``python -m tests.fault.lane [--trials 20] [--case NAME ...]`` prints a table and exits with 1 when any row
+has a second run, a wrong outcome or a run left behind. ``make test-faults`` runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from airflow_provider_pipehooks.demo.airflow import DATABASE, Airflow
+from airflow_provider_pipehooks.demo.processes import folder, keep_to_this_machine
+from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
+from tests.fault.cases import CASES, LOOK, NO_FAULT, Case
+
+HOME = Path.cwd() / ".demo" / "faults"
+TASKS = tuple(
+    f"{service}_{mode}" for service in ("dbt_cloud", "databricks_jobs") for mode in ("sync", "deferrable")
+)
+LONGEST_S = 600.0
+LOOK_S = 1.0
+OLD_TOKEN, NEW_TOKEN = "old-token-1", "new-token-2"
+
+
+@dataclass
+class Row:
+    """What came of one case.
+
+    :param struck: requests that a fault hit, or processes that were killed: a case that struck nothing
+        proves nothing.
+    """
+
+    name: str
+    trials: int = 0
+    struck: int = 0
+    intents: int = 0
+    runs: int = 0
+    expected: int = 0
+    wrong: int = 0
+    left_over: int = 0
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        bad = self.wrong or self.left_over
+        return self.runs == self.expected and not bad and (self.struck > 0 or self.name == NO_FAULT)
+
+
+class Lane:
+    """One Airflow and one stand-in for all cases."""
+
+    def __init__(self, airflow: Airflow, standin: StandIn) -> None:
+        self.airflow = airflow
+        self.standin = standin
+        self.number = 0
+        self.struck = 0
+        self.case = CASES[0]
+        self.jobs: dict[str, dict[str, int]] = {}
+
+    def run(self, case: Case, trials: int) -> Row:
+        """Try a case.
+
+        :param trials: DAG runs, each with one task per service and way to wait.
+        """
+        began = time.monotonic()
+        self.standin.reset()
+        self.struck = 0
+        self.connect(OLD_TOKEN)
+        jobs = {f"trial_{self.number}_{index}": self._add_jobs(case) for index in range(trials)}
+        self.number += 1
+        for fault in case.faults:
+            self.standin.faults.add(fault)
+        self.case, self.jobs = case, jobs
+        for run_id, conf in jobs.items():
+            body = {"dag_run_id": run_id, "logical_date": None, "conf": {"kill_at": case.kill_at, **conf}}
+            self.airflow.client.call("POST", f"dags/{case.dag_id}/dagRuns", body)
+        if case.meanwhile:
+            wanted = sum(len(conf) for conf in jobs.values())
+            self._wait_until(lambda: self._started() == wanted, "every task has a remote run")
+            self._wait_until(self._all_waiting, "every task waits for its run")
+            getattr(self, case.meanwhile)()
+            if "cancelled" not in case.remote:
+                self._release()
+        self._wait_until(self._all_ended, "all DAG runs have ended")
+        self._wait_until(lambda: self._over(case), "all remote runs have ended", patience_s=60)
+        row = self._judge(case, jobs)
+        row.struck += self.struck + sum(armed.hits for armed in self.standin.faults.armed)
+        row.seconds = time.monotonic() - began
+        return row
+
+    def _add_jobs(self, case: Case) -> dict[str, int]:
+        first = Plan(hold=True) if case.meanwhile else Plan(outcome=case.outcome, seconds=3)
+        plans = (first, Plan(seconds=3))
+        tasks = (*TASKS, "dbt_cloud_fails") if case.dag_id == "fail_fast" else TASKS
+        jobs = {
+            task: getattr(self.standin, service).add_job(name=f"{task} {self.number}", plans=plans)
+            for task in tasks
+            for service in [task.rsplit("_", 1)[0]]
+        }
+        if "dbt_cloud_fails" in jobs:
+            jobs["fails"] = jobs.pop("dbt_cloud_fails")
+        return jobs
+
+    def _worlds(self) -> Iterator[Any]:
+        yield from (self.standin.dbt_cloud, self.standin.databricks_jobs)
+
+    def _started(self) -> int:
+        return sum(len(world.runs) for world in self._worlds())
+
+    def _release(self) -> None:
+        for world in self._worlds():
+            for run_id, run in list(world.runs.items()):
+                if _end_of(run) is None:
+                    world.set_plan(run_id, Plan(seconds=1))
+
+    def _all_waiting(self) -> bool:
+        """Deferred tasks are deferred, and sync ones run: nothing is between the start and the wait."""
+        states = [task["state"] for run_id in self.jobs for task in self._tasks(run_id)]
+        if not all(state in ("deferred", "running") for state in states):
+            return False
+        # A deferred task waits only once its trigger has begun to look.
+        looks = Counter(
+            re.findall(r"\d{6,}", f"{entry.path} {entry.query}")[-1]
+            for entry in self.standin.journal.entries
+            if entry.method == "GET" and re.search(LOOK, f"{entry.path}?")
+        )
+        return all(looks[str(run_id)] >= 3 for world in self._worlds() for run_id in world.runs)
+
+    def _tasks(self, run_id: str) -> list[dict[str, Any]]:
+        path = f"dags/{self.case.dag_id}/dagRuns/{run_id}/taskInstances"
+        try:
+            rows: list[dict[str, Any]] = self.airflow.client.call("GET", path)["task_instances"]
+        except requests.HTTPError as err:
+            if err.response is not None and err.response.status_code == 404:
+                return []
+            raise
+        return rows
+
+    def _over(self, case: Case) -> bool:
+        return all(_end_of(run) is not None for world in self._worlds() for run in world.runs.values())
+
+    def _all_ended(self) -> bool:
+        self.airflow.check()
+        rows = self.airflow.client.call(
+            "GET", f"dags/{self.case.dag_id}/dagRuns?limit=100&order_by=-run_after"
+        )
+        ended = {row["dag_run_id"] for row in rows["dag_runs"] if row["state"] in ("success", "failed")}
+        known = {row["dag_run_id"] for row in rows["dag_runs"]}
+        return all(run_id in ended or run_id not in known for run_id in self.jobs)
+
+    def _judge(self, case: Case, jobs: Mapping[str, Mapping[str, int]]) -> Row:
+        row = Row(case.name, trials=len(jobs), intents=len(jobs) * len(TASKS))
+        row.expected = row.intents * len(case.remote)
+        again = case.kill_at is not None or case.outcome != "success"
+        ends: dict[int, list[str | None]] = {}
+        for world in self._worlds():
+            for _, run in sorted(world.runs.items()):
+                ends.setdefault(run.job_id, []).append(_end_of(run))
+        for run_id, conf in jobs.items():
+            tasks = {task["task_id"]: task for task in self._tasks(run_id)}
+            for task in TASKS:
+                mine, told = ends.get(conf[task], []), tasks.get(task, {})
+                row.runs += len(mine)
+                row.left_over += mine.count(None)
+                row.struck += again and told["try_number"] > 1
+                if tuple(mine) != case.remote or case.state not in (None, told.get("state")):
+                    row.wrong += 1
+                    row.notes.append(f"{run_id} {task}: {told.get('state')}, remote {mine}")
+        return row
+
+    def connect(self, token: str) -> None:
+        """Store both connections in Airflow's database, where a rotated token is read from."""
+        host = self.standin.url
+        for conn_id, fields in {
+            "dbt_cloud_default": {"conn_type": "pipehooks_dbt_cloud", "login": "1"},
+            "databricks_default": {"conn_type": "pipehooks_databricks"},
+        }.items():
+            body = {"connection_id": conn_id, "host": host, "password": token, **fields}
+            known = self.airflow.client.call("GET", "connections?limit=100")["connections"]
+            if any(conn["connection_id"] == conn_id for conn in known):
+                self.airflow.client.call("PATCH", f"connections/{conn_id}", body)
+            else:
+                self.airflow.client.call("POST", "connections", body)
+        for world in self._worlds():
+            world.tokens = {token}
+
+    # What happens meanwhile
+
+    def replace_triggerer(self) -> None:
+        self.struck = 1
+        self.airflow.kill("triggerer")
+        self.airflow.start_component("triggerer")
+
+    def move_triggers(self) -> None:
+        """Give every waiting trigger to the other triggerer while the first one is alive and well."""
+        self.airflow.start_component("triggerer", "triggerer-2")
+        with closing(sqlite3.connect(self.airflow.home / DATABASE, timeout=60)) as database:
+            self._wait_until(lambda: len(_triggerers(database)) == 2, "a second triggerer is at work")
+            first, second = _triggerers(database)
+            database.execute("UPDATE trigger SET triggerer_id = ? WHERE triggerer_id = ?", (second, first))
+            database.commit()
+            # Both have had time to notice: the one that lost its triggers, and the one that got them.
+            beats = _heartbeats(database)
+            self._wait_until(
+                lambda: all(_heartbeats(database).get(key, "") > beat for key, beat in beats.items()),
+                "both triggerers have looked at their triggers again",
+            )
+            moved = database.execute("SELECT count(*) FROM trigger WHERE triggerer_id = ?", (second,))
+            self.struck = moved.fetchone()[0]
+        self.airflow.stop_component("triggerer-2")
+
+    def restart_api_server(self) -> None:
+        self.struck = 1
+        self.airflow.kill("api-server")
+        self.airflow.start_component("api-server")
+        self._wait_until(self.airflow.client.is_up, "the API server answers again")
+
+    def too_many_requests(self) -> None:
+        armed = self.standin.faults.add(Fault(path="/api/", status=429, retry_after=5))
+        self._for_a_while(60)
+        self.struck = armed.hits
+        self.standin.faults.clear()
+
+    def outage(self) -> None:
+        self.struck = 1
+        self.standin.stop()
+        self._for_a_while(30)
+        self.standin.start()
+
+    def rotate_tokens(self) -> None:
+        self.connect(NEW_TOKEN)
+        # Every wait has looked with the old token, was refused, and goes on.
+        self._wait_until(
+            lambda: self._refused() >= self._started(), "every wait has been refused the old token"
+        )
+        self.struck = self._refused()
+
+    def _refused(self) -> int:
+        return len(
+            {
+                entry.path + str(entry.query)
+                for entry in self.standin.journal.entries
+                if entry.status in (401, 403)
+            }
+        )
+
+    # Exits: a person, a limit or a signal ends the task while its run goes on
+
+    def _mark(self, state: str, tasks: Sequence[str] = TASKS) -> None:
+        for run_id in self.jobs:
+            for task in tasks:
+                path = f"dags/{self.case.dag_id}/dagRuns/{run_id}/taskInstances/{task}"
+                self.airflow.client.call("PATCH", path, {"new_state": state})
+                self.struck += 1
+
+    def mark_failed(self) -> None:
+        self._mark("failed")
+
+    def mark_success(self) -> None:
+        self._mark("success")
+
+    def delete_dag_runs(self) -> None:
+        for run_id in self.jobs:
+            self.airflow.client.call("DELETE", f"dags/{self.case.dag_id}/dagRuns/{run_id}")
+            self.struck += 1
+
+    def await_the_end(self) -> None:
+        self.struck = 1
+
+    def fail_one(self) -> None:
+        jobs = {conf["fails"] for conf in self.jobs.values()}
+        for run_id, run in self.standin.dbt_cloud.runs.items():
+            if run.job_id in jobs:
+                self.standin.dbt_cloud.set_plan(run_id, Plan(outcome="error"))
+                self.struck += 1
+
+    def terminate_tasks(self) -> None:
+        """SIGTERM to every process that runs a task; those in the triggerer are marked failed instead."""
+        for process in psutil.process_iter(["cmdline"]):
+            title = " ".join(process.info["cmdline"] or ())
+            if title.startswith("airflow worker -- ") and "LocalExecutor" not in title:
+                process.terminate()
+                self.struck += 1
+        self._mark("failed", tuple(task for task in TASKS if task.endswith("deferrable")))
+
+    def _clear(self) -> None:
+        for run_id in self.jobs:
+            body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id, "task_ids": list(TASKS)}
+            self.airflow.client.call("POST", f"dags/{self.case.dag_id}/clearTaskInstances", body)
+            self.struck += len(TASKS)
+
+    def clear(self) -> None:
+        self._clear()
+
+    def finish_and_clear(self) -> None:
+        self._release()
+        self._wait_until(self._all_ended, "all DAG runs have ended once")
+        self._clear()
+
+    def _for_a_while(self, seconds: float) -> None:
+        """The fault itself lasts this long; nothing is raced."""
+        until = time.monotonic() + seconds
+        self._wait_until(lambda: time.monotonic() > until, f"{seconds} s have passed")
+
+    def _wait_until(self, is_so: Callable[[], bool], what: str, *, patience_s: float | None = None) -> None:
+        """Look until it is so.
+
+        :param patience_s: go on without it after so long; the table will show what is amiss.
+        """
+        give_up = time.monotonic() + (patience_s or LONGEST_S)
+        while not is_so():
+            if time.monotonic() > give_up:
+                if patience_s:
+                    return
+                raise TimeoutError(f"Waited {LONGEST_S:.0f} s in vain: {what}.")
+            time.sleep(LOOK_S)
+
+
+_ENDS = {10: "success", 20: "error", 30: "cancelled", "SUCCESS": "success", "CANCELED": "cancelled"}
+
+
+def _end_of(run: Any) -> str | None:
+    """How a run of either world ended; None while it goes on."""
+    if hasattr(run, "round"):
+        outcome = run.round.outcome
+        return None if outcome is None else _ENDS.get(outcome.result_state, "error")
+    return _ENDS.get(run.status)
+
+
+#: A killed triggerer's row says "running" for ever; only its heart tells.
+_ALIVE = (
+    "FROM job WHERE job_type = 'TriggererJob' AND state = 'running' "
+    "AND latest_heartbeat > datetime('now', '-8 seconds') ORDER BY id"
+)
+
+
+def _triggerers(database: sqlite3.Connection) -> list[int]:
+    return [row[0] for row in database.execute(f"SELECT id {_ALIVE}")]
+
+
+def _heartbeats(database: sqlite3.Connection) -> dict[int, str]:
+    return dict(database.execute(f"SELECT id, latest_heartbeat {_ALIVE}").fetchall())
+
+
+class FaultyAirflow(Airflow):
+    """An Airflow whose parts can be killed and started again."""
+
+    def __init__(self, home: Path, dags: Path) -> None:
+        super().__init__(home, dags)
+        self._settings |= {
+            "AIRFLOW__CORE__PARALLELISM": "48",
+            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "1000",
+            "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+            "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+            "AIRFLOW__SCHEDULER__MAX_DAGRUNS_TO_CREATE_PER_LOOP": "100",
+            "AIRFLOW__SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": "100",
+        }
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, to the whole group."""
+        process = self._processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop_component(self, name: str) -> None:
+        process = self._processes.pop(name)
+        process.terminate()
+        process.wait(timeout=60)
+
+    def start_component(self, component: str, name: str | None = None) -> None:
+        from airflow_provider_pipehooks.demo.airflow import COMPONENTS
+
+        self._start(name or component, COMPONENTS[component])
+
+
+@contextmanager
+def lane() -> Iterator[Lane]:
+    """Start Airflow and the stand-in; end both, and everything they started."""
+    keep_to_this_machine(os.environ)
+    with folder(HOME), StandIn() as standin:
+        airflow = FaultyAirflow(HOME, Path(__file__).parent / "dags")
+        airflow.start_database()
+        airflow.start({})
+        airflow.wait_for_dags({case.dag_id for case in CASES})
+        airflow.wait_until_healthy()
+        yield Lane(airflow, standin)
+
+
+HEAD = (
+    f"{'case':<36}{'trials':>7}{'struck':>7}{'intents':>8}{'runs':>6}{'runs/intent':>12}{'wrong':>6}"
+    f"{'left':>6}{'s':>6}"
+)
+
+
+def line(row: Row) -> str:
+    per_intent = f"{row.runs / row.intents:.3f}"
+    return (
+        f"{row.name:<36}{row.trials:>7}{row.struck:>7}{row.intents:>8}{row.runs:>6}{per_intent:>12}{row.wrong:>6}"
+        f"{row.left_over:>6}{row.seconds:>6.0f}"
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Run the cases and print the table.
+
+    :return: 0 when every row is good.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
+    parser.add_argument("--json", type=Path, help="also write the rows there")
+    options = parser.parse_args(argv)
+    rows: list[Row] = []
+    with lane() as running:
+        print(HEAD, flush=True)
+        for case in CASES:
+            if not options.case or case.name in options.case:
+                rows.append(running.run(case, options.trials))
+                print(line(rows[-1]), *rows[-1].notes[:10], sep="\n    ", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps([vars(row) for row in rows], indent=1))
+    bad = [row.name for row in rows if not row.is_good]
+    print(f"{len(rows) - len(bad)} passed, {len(bad)} failed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
