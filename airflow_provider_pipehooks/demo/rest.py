@@ -11,8 +11,8 @@ import requests
 
 from airflow_provider_pipehooks.demo.scenarios import Scenario
 
-#: Airflow answers in well under a second; while it starts it may be slower.
-TIMEOUT_S = 20
+#: Airflow answers in well under a second; while it starts, or waits for SQLite's one lock, it may be slower.
+TIMEOUT_S = 60
 NOT_STARTED = (None, "scheduled", "queued")
 
 
@@ -137,4 +137,4 @@ class Client:
         answer = self._session.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=TIMEOUT_S)
         if not answer.ok:
             raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text}", response=answer)
-        return answer.json()
+        return answer.json() if answer.content else None

@@ -58,6 +58,26 @@ def wait(
         watch = step.watch
 
 
+def cancel(watched: Watched, tell: Tell) -> WaitEnded:
+    """Cancel a run and look until it is over, for as long as a kill leaves us.
+
+    :raises RemoteCallError: the remote did not take the cancel.
+    """
+    watched.hook.call(watched.service.cancel_run(watched.run_id))
+    return wait(watched, _confirming(), tell)
+
+
+async def acancel(watched: Watched, tell: Tell) -> WaitEnded:
+    """As :func:`cancel`, inside an event loop."""
+    await watched.hook.acall(watched.service.cancel_run(watched.run_id))
+    return await await_end(watched, _confirming(), tell)
+
+
+def _confirming() -> Watch:
+    now_s = time.time()
+    return Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)
+
+
 async def await_end(
     watched: Watched,
     watch: Watch,

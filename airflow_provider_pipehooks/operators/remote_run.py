@@ -17,7 +17,7 @@ from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.intent import Decision, Intent, decide
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
-from airflow_provider_pipehooks.hooks.waiting import CONFIRM_POLL_S, CONFIRM_WITHIN_S, wait
+from airflow_provider_pipehooks.hooks.waiting import cancel, wait
 from airflow_provider_pipehooks.operators.joining import JoinsRun, RemoteRunLink, cannot_wait
 
 if TYPE_CHECKING:
@@ -272,13 +272,10 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         """Cancel a run and see it cancelled. Whatever fails here must not hide why we cancel."""
         self.log.warning("Cancelling %s run %s: %s", self.service_name, run_id, why)
         try:
-            self.hook.call(self.service.cancel_run(run_id))
+            end = cancel(self.watched(run_id), self.tell)
         except RemoteCallError as err:
             self.log.error("Could not cancel %s run %s: %s", self.service_name, run_id, err)
             return
-        now_s = time.time()
-        watch = Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)
-        end = wait(self.watched(run_id), watch, self.tell)
         if end.run is None or not end.run.is_terminal:
             self.log.error("%s run %s is not seen cancelled yet: %s", self.service_name, run_id, end.message)
 

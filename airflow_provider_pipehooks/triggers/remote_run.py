@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from airflow.sdk.configuration import conf
@@ -13,8 +14,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
 from airflow_provider_pipehooks.core.watch import Watch
-from airflow_provider_pipehooks.hooks.waiting import CONFIRM_POLL_S, CONFIRM_WITHIN_S, Watched, await_end
+from airflow_provider_pipehooks.hooks.waiting import Watched, acancel, await_end
 
+#: Airflow gives ``on_kill`` 30 s (``[triggerer] on_kill_timeout``).
+CANCEL_WITHIN_S = 28.0
 #: The task has left the triggerer for good; anything else, or no answer, means: do not cancel.
 _STILL_OURS = ("deferred", "running", "queued", "scheduled")
 
@@ -126,6 +129,15 @@ class RemoteRunTrigger(BaseTrigger):
         """
         if self.on_cancel != "cancel":
             return
+        # Airflow cancels a killed trigger again in every round of its loop, a second later, also while it is
+        # in here (3.3.2); the cancel of the remote run must not be cut off by that. It is bounded by itself.
+        work = asyncio.ensure_future(asyncio.wait_for(self._cancel_if_gone(), CANCEL_WITHIN_S))
+        while not work.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(work)
+        work.result()
+
+    async def _cancel_if_gone(self) -> None:
         state = await self._task_state()
         if state is None or state in _STILL_OURS:
             self.log.info(
@@ -135,10 +147,9 @@ class RemoteRunTrigger(BaseTrigger):
         self.log.warning("The task is %s: cancelling run %s", state, self.run_id)
         watched = self._watched()
         try:
-            await watched.hook.acall(watched.service.cancel_run(self.run_id))
-            now_s = time.time()
-            watch = Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)
-            await await_end(watched, watch, self._tell)
+            end = await acancel(watched, self._tell)
+            if end.run is None or not end.run.is_terminal:
+                self.log.error("Run %s is not seen cancelled yet: %s", self.run_id, end.message)
         finally:
             await watched.hook.aclose()
 

@@ -276,10 +276,12 @@ class Lane:
     def mark_success(self) -> None:
         self._mark("success")
 
-    def delete_dag_runs(self) -> None:
+    def delete_tasks(self) -> None:
         for run_id in self.jobs:
-            self.airflow.client.call("DELETE", f"dags/{self.case.dag_id}/dagRuns/{run_id}")
-            self.struck += 1
+            for task in TASKS:
+                path = f"dags/{self.case.dag_id}/dagRuns/{run_id}/taskInstances/{task}"
+                self.airflow.client.call("DELETE", path)
+                self.struck += 1
 
     def await_the_end(self) -> None:
         self.struck = 1

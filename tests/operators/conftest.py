@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_pipehooks.operators import remote_run
+from airflow_provider_pipehooks.hooks import waiting
 
 
 @pytest.fixture(autouse=True)
 def quick_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_run, "CONFIRM_POLL_S", 0.01)
+    monkeypatch.setattr(waiting, "CONFIRM_POLL_S", 0.01)

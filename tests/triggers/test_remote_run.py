@@ -12,9 +12,9 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, RunCancelled
+from airflow_provider_pipehooks.hooks import waiting
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
-from airflow_provider_pipehooks.triggers import remote_run
 from airflow_provider_pipehooks.triggers.remote_run import RemoteRunTrigger
 from tests.task_context import Try, first_event, stored
 
@@ -24,7 +24,7 @@ CONNECTIONS = {"dbt_cloud": "dbt_cloud_default", "databricks_jobs": "databricks_
 
 @pytest.fixture(autouse=True)
 def quick_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_run, "CONFIRM_POLL_S", 0.01)
+    monkeypatch.setattr(waiting, "CONFIRM_POLL_S", 0.01)
 
 
 def trigger_for(name: str, standin: StandIn, plan: Plan, **given: Any) -> RemoteRunTrigger:
@@ -254,3 +254,50 @@ def test_a_run_cancelled_elsewhere_fails_the_task_and_names_who_did_it(standin: 
     standin.dbt_cloud.cancel(int(trigger.run_id), by="Grace Hopper")
     with pytest.raises(RunCancelled, match="was cancelled by Grace Hopper"):
         DbtCloudRunJobOperator(task_id="t", job_id=101).execute_complete(Try(), first_event(trigger))
+
+
+class Forgetful:
+    """A server that answers, and knows no such task instance."""
+
+    async def asend(self, message: Any) -> TaskStatesResult | None:
+        return TaskStatesResult(task_states={}) if isinstance(message, GetTaskStates) else None
+
+
+def test_a_deleted_task_instance_has_left_for_good(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill(trigger_for("dbt_cloud", standin, Plan(hold=True)), Forgetful(), monkeypatch)
+    assert standin.journal.count("POST", "cancel") == 1
+
+
+def test_a_kill_that_airflow_cuts_off_sees_the_run_cancelled_all_the_same(
+    service: str, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow 3.3.2 cancels a killed trigger anew in each round of its loop."""
+    trigger = trigger_for(service, standin, Plan(hold=True))
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor("failed"), raising=False)
+    trigger.task_instance = SimpleNamespace(dag_id="dag", task_id="t", run_id="manual", map_index=-1)
+
+    async def killed_by_an_impatient_airflow() -> None:
+        kill = asyncio.ensure_future(trigger.on_kill())
+        while not kill.done():
+            await asyncio.sleep(0)
+            kill.cancel()
+
+    asyncio.run(killed_by_an_impatient_airflow())
+    assert standin.journal.count("POST", "cancel") == 1
+    world = getattr(standin, service)
+    (run,) = world.runs.values()
+    assert run.status == 30 if service == "dbt_cloud" else run.round.outcome is not None
+
+
+def test_an_event_waits_until_airflow_has_noticed_that_the_task_deferred(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    first_event(trigger_for("dbt_cloud", standin, Plan()))
+    assert 5 < pauses[-1] <= 6
