@@ -81,7 +81,7 @@ def cancelled(name: str, meanwhile: str, *, dag_id: str = "fault_lane", state: s
 EXITS: tuple[Case, ...] = (
     cancelled("marked failed", "mark_failed", state="failed"),
     cancelled("marked success", "mark_success", state="success"),
-    cancelled("task instances deleted", "delete_tasks", dag_id="no_retries"),
+    cancelled("DAG run deleted", "delete_dag_runs"),
     cancelled("execution_timeout", "await_the_end", dag_id="execution_timeout", state="failed"),
     cancelled("DAG run timeout", "await_the_end", dag_id="dagrun_timeout"),
     cancelled("fail_fast", "fail_one", dag_id="fail_fast"),
