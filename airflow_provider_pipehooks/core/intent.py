@@ -24,6 +24,7 @@ class Intent:
     :param attempt: 1, and one more after each run that ended badly.
     :param baseline: the highest run id of the job seen before the start; 0 where the service needs none.
     :param remote_run_id: set once the start was answered.
+    :param adopted: the run was going on already, started by something else: it is never cancelled.
     """
 
     dag_id: str
@@ -34,6 +35,7 @@ class Intent:
     attempt: int = 1
     baseline: int = 0
     remote_run_id: int | str | None = None
+    adopted: bool = False
 
     @property
     def token(self) -> str:
@@ -58,11 +60,11 @@ class Intent:
     def at(self, baseline: int) -> Intent:
         return replace(self, baseline=baseline)
 
-    def answered(self, remote_run_id: int | str | None) -> Intent:
-        return replace(self, remote_run_id=remote_run_id)
+    def answered(self, remote_run_id: int | str, *, adopted: bool = False) -> Intent:
+        return replace(self, remote_run_id=remote_run_id, adopted=adopted)
 
     def next_attempt(self) -> Intent:
-        return replace(self, attempt=self.attempt + 1, baseline=0, remote_run_id=None)
+        return replace(self, attempt=self.attempt + 1, baseline=0, remote_run_id=None, adopted=False)
 
 
 class Decision(Enum):

@@ -156,7 +156,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
             active: Run | None = self.hook.call(self.service.active_run(self._job_id))
             if active:
                 self.log.info("%s of this job goes on already: waiting for it, starting none", active.label)
-                self.not_ours(context, active)
+                self.adopted = True
                 return active
         return self._start_once(intent)
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_pipehooks.core.run import Run
 
 INTENT_KEY = "pipehooks_intent"
-#: The id of a run that was going on before this task came, so that it is never cancelled here.
-NOT_OURS_KEY = "pipehooks_not_ours"
 OnCancel = Literal["cancel", "keep"]
 
 
@@ -67,6 +65,8 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         self.on_cancel = on_cancel
         self.hook_params = hook_params or {}
         self.run_id: int | str | None = None
+        #: The run of this try was started by something else; set by ``start``.
+        self.adopted = False
         self._pending: Intent | None = None
 
     # What a service has to say
@@ -118,13 +118,13 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         record = self._recall(context)
         # A run that was never seen has no record in the event, but may be going on all the same.
         self.run_id = end.run.run_id if end.run else record.remote_run_id if record else None
-        self._keep_if_not_ours(context, self.run_id)
+        self.adopted = bool(record and record.adopted)
         return self._ended(context, end, continued=continued)
 
     def on_kill(self) -> None:
         """Airflow is about to end this process: cancel the run, and see it cancelled."""
-        if self.on_cancel == "keep":
-            self.log.info("Killed: run %s is left as it is (on_cancel='keep')", self.run_id)
+        if not self._may_cancel:
+            self.log.info("Killed: run %s is left as it is", self.run_id)
             return
         # The main thread was interrupted, maybe in the middle of a call: use connections of our own.
         self.__dict__["_opened"] = (self.hook.detached(), self.service)
@@ -144,6 +144,10 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
             self.log.error("Killed while starting, and could not look whether a run was started: %s", err)
             return None
 
+    @property
+    def _may_cancel(self) -> bool:
+        return self.on_cancel == "cancel" and not self.adopted
+
     def _started(self, context: Context) -> Run:
         """The run of this task: found from an earlier try, or started now."""
         record = self._recall(context)
@@ -151,26 +155,27 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         found = self._find(record) if record else None
         decision = decide(record, generation, found, can_continue=self.can_continue)
         self.log.info("%s", decision.explain(found, record))
+        self.adopted = bool(record and record.adopted)
         if found and decision in (Decision.JOIN, Decision.RETURN):
-            self._keep_if_not_ours(context, found.run_id)
             return found
         if found and decision is Decision.CLEARED_ACTIVE:
-            if self.on_cancel == "cancel" and self._is_ours(context, found.run_id):
+            if self._may_cancel:
                 self._cancel(found.run_id, "the task was cleared")
             else:
                 self.log.info("%s is left as it is", found.label)
+        self.adopted = False
         if found and record and decision is Decision.CONTINUE:
             # Written down only afterwards: until then the old run leads to the one that continues it.
             continued = self.continue_run(context, found)
             if continued:
-                self._remember(context, record.next_attempt(), continued)
+                self._remember(context, record.next_attempt().answered(continued.run_id))
                 return continued
         intent = self._next_intent(context, decision, record, generation)
         self._remember(context, intent)
         self._pending = intent
         run = self.start(context, intent)
         self.run_id = run.run_id
-        self._remember(context, intent, run)
+        self._remember(context, intent.answered(run.run_id, adopted=self.adopted))
         self.log.info("Started %s%s", run.label, f": {run.url}" if run.url else "")
         return run
 
@@ -206,25 +211,10 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         record: Any = store.get(INTENT_KEY) if store is not None else None
         return Intent.from_json(record) if record else None
 
-    def _remember(self, context: Context, intent: Intent, run: Run | None = None) -> None:
+    def _remember(self, context: Context, intent: Intent) -> None:
         store = context.get("task_state_store")
         if store is not None:
-            store.set(INTENT_KEY, intent.answered(run.run_id if run else None).to_json())
-
-    def not_ours(self, context: Context, run: Run) -> None:
-        """Wait for a run that something else started: whatever becomes of the task, it is not cancelled."""
-        store = context.get("task_state_store")
-        if store is not None:
-            store.set(NOT_OURS_KEY, run.run_id)
-        self.on_cancel = "keep"
-
-    def _is_ours(self, context: Context, run_id: int | str | None) -> bool:
-        store = context.get("task_state_store")
-        return store is None or run_id is None or store.get(NOT_OURS_KEY) != run_id
-
-    def _keep_if_not_ours(self, context: Context, run_id: int | str | None) -> None:
-        if not self._is_ours(context, run_id):
-            self.on_cancel = "keep"
+            store.set(INTENT_KEY, intent.to_json())
 
     def _wait(self, context: Context, run: Run, *, continued: bool = False) -> int | str:
         if run.is_terminal:
@@ -236,7 +226,7 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
                 run.run_id,
                 poll_interval=self.poll_interval,
                 deadline=deadline_s,
-                on_cancel=self.on_cancel,
+                on_cancel="cancel" if self._may_cancel else "keep",
                 kwargs={"continued": continued},
             )
         watch = Watch(poll_interval_s=self.poll_interval, since_s=now_s, deadline_s=deadline_s)
@@ -258,7 +248,7 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
                     return self._wait(context, again, continued=True)
             return self.end_as(context, end.run)
         if end.reason == "deadline":
-            if self.on_cancel == "cancel" and self.run_id is not None:
+            if self._may_cancel and self.run_id is not None:
                 self._cancel(self.run_id, "it takes longer than the task may wait")
             if end.run:
                 raise WaitTimedOut(end.run, f"{end.run.label}: {end.message}")

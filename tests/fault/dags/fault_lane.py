@@ -43,11 +43,12 @@ class Mortal:
             http.client.HTTPConnection.getresponse = lambda *_: die()  # type: ignore[assignment,method-assign]
         return super().start(context, intent)  # type: ignore[misc]
 
-    def _remember(self, context: Any, intent: Any, run: Any = None) -> None:
-        if run is not None and self.kill_at == "reply_received":
+    def _remember(self, context: Any, intent: Any) -> None:
+        answered = intent.remote_run_id is not None
+        if answered and self.kill_at == "reply_received":
             die()
-        super()._remember(context, intent, run)  # type: ignore[misc]
-        if self.kill_at == ("intent_written" if run is None else "id_stored"):
+        super()._remember(context, intent)  # type: ignore[misc]
+        if self.kill_at == ("id_stored" if answered else "intent_written"):
             die()
 
     def _wait(self, context: Any, *args: Any, **kwargs: Any) -> Any:
