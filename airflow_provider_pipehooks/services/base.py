@@ -30,7 +30,7 @@ class Request:
     :param params: the query; values are sent as they are, so lists and booleans are already text.
     :param form: a form body instead of a JSON one.
     :param basic_auth: user and password for this call only; the connection's own token is then left out.
-    :param expects: ``json`` an object; ``text`` whatever comes.
+    :param expects: ``json`` an object; ``text`` whatever comes, nothing too.
     :param authorized: send the connection's own credentials.
     :param idempotent: a POST that may be sent again when it is not known what became of it.
     """
@@ -95,9 +95,6 @@ def read_answer(request: Request, status: int, headers: Mapping[str, str], text:
         raise read_error(request, status, headers, text)
     if request.expects == "text":
         return Answer(status=status, body=text, headers=headers)
-    if not text.strip() and request.method == "POST":
-        # Databricks answers cancel with an empty body.
-        return Answer(status=status, body={}, headers=headers)
     try:
         body = parse_json(text)
     except ValueError:

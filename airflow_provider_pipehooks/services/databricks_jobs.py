@@ -260,13 +260,17 @@ class DatabricksJobs:
         return data_of((yield request), request, key, int)
 
     def update_job(self, job_id: int, new_settings: Mapping[str, Any]) -> Procedure[None]:
-        yield self._request("POST", "update", json={"job_id": job_id, "new_settings": new_settings})
+        body = {"job_id": job_id, "new_settings": new_settings}
+        yield self._request("POST", "update", json=body, expects="text")
 
     def cancel_run(self, run_id: int | str) -> Procedure[None]:
-        yield self._request("POST", "runs/cancel", json={"run_id": run_id}, idempotent=True)
+        # The answer has no body.
+        yield self._request("POST", "runs/cancel", json={"run_id": run_id}, idempotent=True, expects="text")
 
     def cancel_all_runs(self, job_id: int) -> Procedure[None]:
-        yield self._request("POST", "runs/cancel-all", json={"job_id": job_id}, idempotent=True)
+        yield self._request(
+            "POST", "runs/cancel-all", json={"job_id": job_id}, idempotent=True, expects="text"
+        )
 
     def newest_run(self, job_id: int) -> Procedure[Run]:
         """The run of a job that started last.

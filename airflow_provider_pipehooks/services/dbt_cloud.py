@@ -123,7 +123,7 @@ class DbtCloud:
         return (yield from self._run(self._request("POST", f"runs/{run_id}/retry/")))
 
     def cancel_run(self, run_id: int | str) -> Procedure[None]:
-        yield self._request("POST", f"runs/{run_id}/cancel/", idempotent=True)
+        yield self._request("POST", f"runs/{run_id}/cancel/", idempotent=True, expects="text")
 
     def runs(self, **params: Any) -> Procedure[list[Mapping[str, Any]]]:
         """One page of the newest runs that match, with their trigger.

@@ -61,6 +61,9 @@ class Watched:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if (b"content-length", b"0") in message.get("headers", []):
+                    # The client has all of it, and may look into the journal, before the empty body is sent.
+                    note()
             elif not message.get("more_body", False):
                 note()
             await send(message)

@@ -234,12 +234,21 @@ def error_answer(fault: Fault, service: str) -> Answer:
     return Answer(fault.status, headers, json.dumps(error_body(fault.status, service)).encode())
 
 
+_DATABRICKS_CODES = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    409: "RESOURCE_CONFLICT",
+    429: "REQUEST_LIMIT_EXCEEDED",
+}
+
+
 def error_body(status: int, service: str) -> dict[str, Any]:
     """dbt Cloud's envelope, or the error object of Databricks."""
     text = "The service is not available now." if status >= 500 else "The request was not accepted."
     if service == "databricks_jobs":
-        codes = {429: "REQUEST_LIMIT_EXCEEDED", 403: "PERMISSION_DENIED", 401: "UNAUTHENTICATED"}
-        return {"error_code": codes.get(status, "TEMPORARILY_UNAVAILABLE"), "message": text}
+        code = _DATABRICKS_CODES.get(status, "TEMPORARILY_UNAVAILABLE" if status >= 500 else "BAD_REQUEST")
+        return {"error_code": code, "message": text}
     state = {"code": status, "is_success": False, "user_message": text, "developer_message": ""}
     return {"status": state, "data": None}
 

@@ -132,7 +132,7 @@ def test_a_start_on_dbt_cloud_is_never_repeated_blindly(
     assert slept == []
 
 
-@pytest.mark.parametrize("trouble", sorted(TROUBLES.keys() - {"empty"}))
+@pytest.mark.parametrize("trouble", sorted(TROUBLES))
 def test_a_start_on_databricks_is_repeated_with_its_token_and_starts_one_run(
     trouble: str, call: Call, standin: StandIn, connections: Connect, slept: list[float]
 ) -> None:

@@ -24,6 +24,7 @@ from airflow_provider_pipehooks.services.base import (
     time_from_ms,
     time_from_text,
 )
+from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
 from tests.core.anything import bounded, objects, values
 
 GET = Request(method="GET", path="/api/2.2/jobs/runs/get")
@@ -44,7 +45,14 @@ def test_a_text_is_taken_as_it_comes() -> None:
 
 
 def test_a_cancel_may_be_answered_with_nothing() -> None:
-    assert read_answer(POST, 200, {}, " ").body == {}
+    (request,) = DatabricksJobs().cancel_run(5)
+    assert read_answer(request, 200, {}, "").body == ""
+
+
+def test_a_start_that_is_answered_with_nothing_may_be_sent_again() -> None:
+    with pytest.raises(RemoteCallError) as raised:
+        read_answer(next(DatabricksJobs().run_now({"job_id": 5})), 200, {}, "")
+    assert raised.value.outcome_unknown
 
 
 # An edge that gives up, a proxy's page, a cut body, something that is no object, and nesting without end.

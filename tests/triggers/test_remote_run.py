@@ -15,6 +15,7 @@ from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError
 from airflow_provider_pipehooks.hooks import waiting
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
+from airflow_provider_pipehooks.triggers import remote_run
 from airflow_provider_pipehooks.triggers.remote_run import RemoteRunTrigger
 from tests.task_context import Try, first_event, stored
 
@@ -298,6 +299,7 @@ def test_an_event_waits_until_airflow_has_noticed_that_the_task_deferred(
         pauses.append(seconds)
 
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    # Only the trigger's own: the stand-in's loop sleeps too.
+    monkeypatch.setattr(remote_run, "asyncio", SimpleNamespace(sleep=sleep))
     first_event(trigger_for("dbt_cloud", standin, Plan()))
     assert 5 < pauses[-1] <= 6
