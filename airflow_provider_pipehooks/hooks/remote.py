@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ T = TypeVar("T")
 _FETCHING: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Auth, asyncio.Lock]] = WeakKeyDictionary()
 
 
-class RemoteHook(BaseHook):
+class RemoteHook(BaseHook, ABC):
     """Calls on one connection, from a worker (:meth:`call`) or the triggerer (:meth:`acall`).
 
     :param conn_id: of any accepted type.
@@ -67,12 +68,12 @@ class RemoteHook(BaseHook):
         self._sender: SyncSender | None = None
         self._async_sender: AsyncSender | None = None
 
+    @abstractmethod
     def read_connection(self, conn: Connection) -> Target:
         """What the connection says, with each type's own field meaning. May read Variables.
 
         :raises ConfigurationError: something is missing or wrong.
         """
-        raise NotImplementedError
 
     @property
     def target(self) -> Target:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -37,7 +38,7 @@ class RemoteRunLink(BaseOperatorLink):
         return XCom.get_value(key=URL_KEY, ti_key=ti_key) or ""
 
 
-class JoinsRun:
+class JoinsRun(ABC):
     """Mixed into operators and sensors; they name the service and give the connection.
 
     XComs of a joined run: ``return_value`` the run's id, ``run_url``, ``run`` its record as JSON, and the
@@ -56,9 +57,9 @@ class JoinsRun:
         hook_params: dict[str, Any]
 
     @property
+    @abstractmethod
     def conn_id(self) -> str:
         """The connection to use, after templates were rendered."""
-        raise NotImplementedError
 
     @property
     def account(self) -> int | None:

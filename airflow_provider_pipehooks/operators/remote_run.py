@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
@@ -71,9 +72,9 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
 
     # What a service has to say
 
+    @abstractmethod
     def prepare(self, context: Context) -> None:
         """Check the arguments and look names up, before anything is written down or started."""
-        raise NotImplementedError
 
     def baseline(self) -> int:
         """The highest run id there is now, where a lost start has to be looked up above it."""
@@ -83,9 +84,9 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
         """The run of a start whose answer was never stored. None where starting again is safe."""
         return None
 
+    @abstractmethod
     def start(self, context: Context, intent: Intent) -> Run:
         """Start the run of an intent; called once for each, or again when no run of it exists."""
-        raise NotImplementedError
 
     @property
     def can_continue(self) -> bool:

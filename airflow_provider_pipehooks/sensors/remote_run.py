@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,9 +42,9 @@ class RemoteRunSensor(JoinsRun, BaseSensorOperator):
         self._watch: Watch | None = None
         self._pause_s = 0.0
 
+    @abstractmethod
     def find_run_id(self, context: Context) -> int | str:
         """Which run to wait for; asked once in a task try."""
-        raise NotImplementedError
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
