@@ -34,6 +34,8 @@ class Watch:
     :param poll_interval_s: the pause between two looks when all is well.
     :param deadline_s: when to give up waiting; None is never.
     :param trouble: looks that failed since the last good one.
+    :param spread: 0 to 1, another for each wait: stretched pauses grow by up to a quarter of it, so that
+        waits that met the same trouble do not all come back at once.
     :param reread: the connection has been read again since access was last granted.
     """
 
@@ -43,6 +45,7 @@ class Watch:
     run: Run | None = None
     looks: int = 0
     trouble: int = 0
+    spread: float = 0.0
     reread: bool = False
     heartbeat_s: float | None = None
 
@@ -115,7 +118,7 @@ def _trouble(watch: Watch, error: RemoteCallError, now_s: float, pause_s: float 
     if pause_s is None:
         stretched = min(watch.poll_interval_s * 2.0 ** min(watch.trouble, 16), LONGEST_PAUSE_S)
         pause_s = max(watch.poll_interval_s, stretched)
-    pause_s = max(pause_s, error.retry_after_s or 0.0)
+    pause_s = max(pause_s, error.retry_after_s or 0.0) * (1 + watch.spread / 4)
     watch = replace(watch, trouble=watch.trouble + 1)
     events: list[WatchEvent] = [LookFailed(error=error, in_a_row=watch.trouble, pause_s=pause_s)]
     return _go_on(watch, events, pause_s, now_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Literal
@@ -230,7 +231,9 @@ class RemoteRunOperator(JoinsRun, BaseOperator):
                 on_cancel="cancel" if self._may_cancel else "keep",
                 kwargs={"continued": continued},
             )
-        watch = Watch(poll_interval_s=self.poll_interval, since_s=now_s, deadline_s=deadline_s)
+        watch = Watch(
+            poll_interval_s=self.poll_interval, since_s=now_s, deadline_s=deadline_s, spread=random.random()
+        )
         end = wait(self.watched(run.run_id), watch, self.tell)
         return self._ended(context, end, continued=continued)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -102,7 +103,10 @@ class RemoteRunTrigger(BaseTrigger):
     async def _end(self) -> WaitEnded:
         watched = self._watched()
         watch = Watch(
-            poll_interval_s=self.poll_interval, since_s=self.since or time.time(), deadline_s=self.deadline
+            poll_interval_s=self.poll_interval,
+            since_s=self.since or time.time(),
+            deadline_s=self.deadline,
+            spread=random.random(),
         )
         try:
             return await await_end(watched, watch, self._tell)
