@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_pipehooks.core import watch as watching
 from airflow_provider_pipehooks.core.errors import AccessDenied, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.events import (
     LookFailed,
@@ -19,7 +20,7 @@ from airflow_provider_pipehooks.core.events import (
 )
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.core.watch import HEARTBEAT_S, LONGEST_PAUSE_S, NOT_FOUND_GRACE_S, Watch, look
+from airflow_provider_pipehooks.core.watch import HEARTBEAT_S, LONGEST_PAUSE_S, NOT_FOUND_GRACE_S, Watch
 from tests.core.anything import a_run, bounded
 from tests.core.observations import (
     DENIED,
@@ -304,6 +305,7 @@ def test_heartbeats_are_a_minute_apart(watch: Watch, observed: list[Seen]) -> No
 def test_waits_that_met_the_same_trouble_come_back_at_different_times() -> None:
     error = RemoteCallError("busy", status_code=429, retryable=True, retry_after_s=60)
     pauses = [
-        look(Watch(poll_interval_s=5, since_s=0, spread=spread), error, 1).pause_s for spread in (0, 0.5, 1)
+        watching.look(Watch(poll_interval_s=5, since_s=0, spread=spread), error, 1).pause_s
+        for spread in (0, 0.5, 1)
     ]
     assert pauses == [60, 67.5, 75]
