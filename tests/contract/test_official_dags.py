@@ -211,7 +211,8 @@ EVERY = [
 def test_every_official_parameter_is_taken_with_its_default(
     theirs: type, ours: type, name: str, default: Any
 ) -> None:
-    ours(**{"task_id": "t", **(NEEDED if "Sensor" in ours.__name__ else {}), name: default})
+    made = ours(**{"task_id": "t", **(NEEDED if "Sensor" in ours.__name__ else {}), name: default})
+    assert made.task_id == "t"
 
 
 @pytest.mark.parametrize(("theirs", "ours"), PAIRS.items(), ids=lambda kind: kind.__module__)

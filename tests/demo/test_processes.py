@@ -49,7 +49,9 @@ def wait_for_processes(home: Path, count: int) -> None:
 
 def test_a_free_port_can_be_taken_on_loopback() -> None:
     with socket.socket() as server:
-        server.bind(("127.0.0.1", free_port()))
+        port = free_port()
+        server.bind(("127.0.0.1", port))
+        assert server.getsockname() == ("127.0.0.1", port)
 
 
 def test_airflow_listens_on_loopback_only(tmp_path: Path) -> None:

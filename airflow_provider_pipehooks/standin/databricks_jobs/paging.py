@@ -29,11 +29,12 @@ def decode(token: str, *directions: str) -> tuple[str, int]:
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         direction, _, position = text.partition(":")
-        if direction in directions:
-            return direction, int(position)
-    except (binascii.Error, ValueError):
-        pass
-    raise invalid(f"Invalid page token: {token!r}.")
+        number = int(position)
+    except (binascii.Error, ValueError) as err:
+        raise invalid(f"Invalid page token: {token!r}.") from err
+    if direction not in directions:
+        raise invalid(f"Invalid page token: {token!r}.")
+    return direction, number
 
 
 @dataclass(frozen=True)
