@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_pipehooks import __version__
+from airflow_provider_pipehooks.options import config_section
 
 _PACKAGE = "airflow_provider_pipehooks"
 _SERVICES = {"dbt Cloud": "dbt_cloud", "Databricks Jobs": "databricks_jobs"}
@@ -66,6 +67,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [f"{_PACKAGE}.operators.joining.RemoteRunLink"],
         "notifications": [f"{_PACKAGE}.notifications.sns.SnsAlertNotifier"],
         "connection-types": [_dbt_cloud_form(), _databricks_form()],
+        "config": config_section(),
     }
 
 

@@ -66,6 +66,21 @@ class StillWaiting:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class HookProgress:
+    """A hook failed, or was switched off. Recorded, and never dispatched to hooks.
+
+    The states are those of Databricks' ``hook_progress`` events.
+    """
+
+    hook_name: str
+    state: Literal["FAILED", "DISABLED"]
+    error: Exception
+
+    def __str__(self) -> str:
+        return f"Hook {self.hook_name} {self.state}: {type(self.error).__name__}: {self.error}"
+
+
 WatchEvent = StateChanged | UnknownStatusSeen | LookFailed | StillWaiting
 
 EndReason = Literal["run_ended", "deadline", "not_found", "access_denied", "refused"]

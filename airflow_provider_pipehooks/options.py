@@ -1,0 +1,77 @@
+"""The ``[pipehooks]`` options: what each is, its default, and how it is read. Data first, no side effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SECTION = "pipehooks"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of ``[pipehooks]`` in airflow.cfg.
+
+    :param kind: Airflow's word for the type: ``float``, ``integer``, ``boolean`` or ``string``.
+    """
+
+    kind: str
+    default: str
+    description: str
+
+
+OPTIONS: Mapping[str, Option] = {
+    "dbt_cloud_requests_per_minute": Option(
+        "float",
+        "3000",
+        "How many requests a minute one triggerer sends to one dbt Cloud account. dbt Cloud documents 5,000.",
+    ),
+    "databricks_requests_per_second": Option(
+        "float",
+        "20",
+        "How many requests a second one triggerer sends to one Databricks workspace. Databricks documents 100 "
+        "for reading a run and 30 for listing runs.",
+    ),
+    "enable_pipeline_event_signals": Option(
+        "boolean", "False", "Send pipeline_event signals. The name is Bamboo's."
+    ),
+}
+
+
+def read(name: str) -> Any:
+    """The value of an option, in its type.
+
+    :raises KeyError: no such option.
+    :raises ValueError: the value in airflow.cfg is not of the option's type; Airflow names section and key.
+    """
+    from airflow.sdk.configuration import conf
+
+    option = OPTIONS[name]
+    getters = {"float": conf.getfloat, "integer": conf.getint, "boolean": conf.getboolean, "string": conf.get}
+    # A fallback is given in its own type: Airflow does not convert it.
+    return getters[option.kind](SECTION, name, fallback=_typed(option))
+
+
+def _typed(option: Option) -> Any:
+    kinds = {"float": float, "integer": int, "boolean": lambda text: text == "True", "string": str}
+    return kinds[option.kind](option.default)
+
+
+def config_section() -> dict[str, Any]:
+    """The section as Airflow's provider metadata wants it."""
+    return {
+        SECTION: {
+            "description": "Settings of the pipehooks provider.",
+            "options": {
+                name: {
+                    "description": option.description,
+                    "version_added": "0.1.0",
+                    "type": option.kind,
+                    "example": None,
+                    "default": option.default,
+                }
+                for name, option in OPTIONS.items()
+            },
+        }
+    }
