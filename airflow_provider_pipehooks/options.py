@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +30,8 @@ OPTIONS: Mapping[str, Option] = {
     "databricks_requests_per_second": Option(
         "float",
         "20",
-        "How many requests a second one triggerer sends to one Databricks workspace. Databricks documents 100 "
-        "for reading a run and 30 for listing runs.",
+        "How many requests a second one triggerer sends to one Databricks workspace. Databricks documents "
+        "100 for reading a run and 30 for listing runs.",
     ),
     "enable_pipeline_event_signals": Option(
         "boolean", "False", "Send pipeline_event signals. The name is Bamboo's."
@@ -54,7 +54,12 @@ def read(name: str) -> Any:
 
 
 def _typed(option: Option) -> Any:
-    kinds = {"float": float, "integer": int, "boolean": lambda text: text == "True", "string": str}
+    kinds: dict[str, Callable[[str], Any]] = {
+        "float": float,
+        "integer": int,
+        "boolean": lambda text: text == "True",
+        "string": str,
+    }
     return kinds[option.kind](option.default)
 
 

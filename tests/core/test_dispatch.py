@@ -30,7 +30,9 @@ def test_hooks_are_called_in_order_each_with_the_same_arguments() -> None:
     assert told == [("a", 1), ("b", 1), ("c", 1), ("a", 1)]
 
 
-def test_a_failing_hook_is_logged_and_recorded_and_the_next_one_runs(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_hook_is_logged_and_recorded_and_the_next_one_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     seen = Recorder()
     Dispatcher([Hook(failing), Hook(seen.told.append)], record=seen.note).dispatch("e")
     assert seen.told == ["e"]
@@ -50,7 +52,9 @@ def test_a_hook_is_switched_off_after_one_failure_more_than_allowed(limit: int |
         raise ValueError
 
     seen = Recorder()
-    dispatcher = Dispatcher([Hook(hook, name="h", max_allowable_consecutive_failures=limit)], record=seen.note)
+    dispatcher = Dispatcher(
+        [Hook(hook, name="h", max_allowable_consecutive_failures=limit)], record=seen.note
+    )
     for event in range(10):
         dispatcher.dispatch(event)
     assert len(told) == calls
