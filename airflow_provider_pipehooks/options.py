@@ -29,12 +29,36 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "databricks_requests_per_second": Option(
         "float",
-        "20",
+        "25",
         "How many requests a second one triggerer sends to one Databricks workspace. Databricks documents "
         "100 for reading a run and 30 for listing runs.",
     ),
     "enable_pipeline_event_signals": Option(
         "boolean", "False", "Send pipeline_event signals. The name is Bamboo's."
+    ),
+    "pipeline_event_receivers": Option(
+        "string",
+        "",
+        "Receivers of pipeline_event signals: dotted paths of functions, separated by commas.",
+    ),
+    "pipeline_event_queue_size": Option(
+        "integer",
+        "1000",
+        "How many events may wait for slow receivers in the scheduler or API server; more are dropped.",
+    ),
+    "enable_control_plane": Option(
+        "boolean",
+        "False",
+        "Tell receivers what people do through the UI and the REST API, and who: pause, trigger, clear, ...",
+    ),
+    "enable_listener": Option(
+        "boolean",
+        "False",
+        "Tell receivers what every task of every DAG does. With any listener, Airflow refuses DAGs that have "
+        "tasks with end_from_trigger.",
+    ),
+    "listener_rules": Option(
+        "string", "", "Path of a TOML file that says which transitions of which DAGs call which action."
     ),
 }
 

@@ -15,6 +15,7 @@ from airflow_provider_pipehooks.hooks.connection import (
     verify_of,
 )
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
+from airflow_provider_pipehooks.options import read
 from airflow_provider_pipehooks.services.base import Request
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class DatabricksHook(RemoteHook):
 
     def __init__(self, databricks_conn_id: str = default_conn_name, **options: Any) -> None:
         super().__init__(databricks_conn_id, **options)
+
+    @classmethod
+    def requests_per_s(cls) -> float:
+        return float(read("databricks_requests_per_second"))
 
     def read_connection(self, conn: Connection) -> Target:
         extra = extra_of(conn)

@@ -16,6 +16,7 @@ from airflow_provider_pipehooks.hooks.connection import (
     verify_of,
 )
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
+from airflow_provider_pipehooks.options import read
 from airflow_provider_pipehooks.services.base import Request
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class DbtCloudHook(RemoteHook):
 
     def __init__(self, dbt_cloud_conn_id: str = default_conn_name, **options: Any) -> None:
         super().__init__(dbt_cloud_conn_id, **options)
+
+    @classmethod
+    def requests_per_s(cls) -> float:
+        return float(read("dbt_cloud_requests_per_minute")) / 60
 
     def read_connection(self, conn: Connection) -> Target:
         official = conn.conn_type == "dbt_cloud"

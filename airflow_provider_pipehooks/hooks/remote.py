@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from airflow.sdk import BaseHook
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limit_of
 from airflow_provider_pipehooks.hooks.transport import AsyncSender, SyncSender
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
 
@@ -44,6 +45,11 @@ class RemoteHook(BaseHook, ABC):
     accepted_types: ClassVar[tuple[str, ...]]
     connection_test: ClassVar[Request]
 
+    @classmethod
+    @abstractmethod
+    def requests_per_s(cls) -> float:
+        """How often one triggerer may ask one account, from the ``[pipehooks]`` options."""
+
     def __init__(
         self,
         conn_id: str,
@@ -67,6 +73,7 @@ class RemoteHook(BaseHook, ABC):
         self._target: Target | None = None
         self._sender: SyncSender | None = None
         self._async_sender: AsyncSender | None = None
+        self._limit: RateLimit
 
     @abstractmethod
     def read_connection(self, conn: Connection) -> Target:
@@ -150,12 +157,16 @@ class RemoteHook(BaseHook, ABC):
         target = await self.atarget()
         if self._async_sender is None:
             self._async_sender = AsyncSender(target, self.timeout_seconds)
+            self._limit = rate_limit_of(target.base_url, target.account_id, self.requests_per_s())
         headers = await self._aheaders(target.auth) if request.authorized else {}
         request = _addressed(request, target)
         for attempt in range(1, tries + 1):
+            await self._limit.turn()
             try:
                 return await self._async_sender.send(request, headers)
             except RemoteCallError as err:
+                if err.status_code == 429:
+                    self._limit.refused(err.retry_after_s)
                 pause_s = self._pause(request, err, attempt, tries)
                 if pause_s is None:
                     raise _suspect(err, target) from err.__cause__

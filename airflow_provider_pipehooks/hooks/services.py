@@ -33,10 +33,28 @@ def open_service(
 
     :raises ConfigurationError: no such service; lists them.
     """
+    return open_hook(name, conn_id, account_id, hook_params=hook_params), calls_of(name, options)
+
+
+def open_hook(
+    name: str,
+    conn_id: str,
+    account_id: int | None = None,
+    *,
+    hook_params: Mapping[str, Any] | None = None,
+) -> RemoteHook:
+    """The hook of a service; as :func:`open_service`."""
+    hook = _class(name, 0)(conn_id, account_id=account_id, **(hook_params or {}))
+    return cast("RemoteHook", hook)
+
+
+def calls_of(name: str, options: Mapping[str, Any] | None = None) -> Service:
+    """The calls of a service; as :func:`open_service`."""
+    return cast("Service", _class(name, 1)(**(options or {})))
+
+
+def _class(name: str, which: int) -> Any:
     if name not in SERVICES:
         raise ConfigurationError(f"{name!r} is not a service. There are: {', '.join(SERVICES)}.")
-    hook, service = (getattr(import_module(f"{_PACKAGE}.{module}"), cls) for module, cls in SERVICES[name])
-    return (
-        cast("RemoteHook", hook(conn_id, account_id=account_id, **(hook_params or {}))),
-        cast("Service", service(**(options or {}))),
-    )
+    module, cls = SERVICES[name][which]
+    return getattr(import_module(f"{_PACKAGE}.{module}"), cls)

@@ -110,7 +110,10 @@ class AsyncSender:
             ) as response:
                 text = (await response.read()).decode(errors="replace")
                 return read_answer(request, response.status, response.headers, text)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as err:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, RuntimeError) as err:
+            # A shared hook was told to read its connection again while this call was under way.
+            if isinstance(err, RuntimeError) and not self._session.closed:
+                raise
             final = isinstance(err, (aiohttp.ClientSSLError, aiohttp.InvalidURL, ValueError))
             raise _no_answer(request, err, final=final) from err
 

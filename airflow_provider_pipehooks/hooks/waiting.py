@@ -1,13 +1,12 @@
-"""The two loops around one pure step: look, tell, sleep. For workers, and for the triggerer.
+"""A worker's loop around the pure step of a wait: look, tell, sleep. The triggerer's is in triggers/.
 
 The clock and the sleep are arguments, so that tests move time by hand.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from airflow_provider_pipehooks.core.errors import RemoteCallError
@@ -64,42 +63,10 @@ def cancel(watched: Watched, tell: Tell) -> WaitEnded:
     :raises RemoteCallError: the remote did not take the cancel.
     """
     watched.hook.call(watched.service.cancel_run(watched.run_id))
-    return wait(watched, _confirming(), tell)
+    return wait(watched, confirming(), tell)
 
 
-async def acancel(watched: Watched, tell: Tell) -> WaitEnded:
-    """As :func:`cancel`, inside an event loop."""
-    await watched.hook.acall(watched.service.cancel_run(watched.run_id))
-    return await await_end(watched, _confirming(), tell)
-
-
-def _confirming() -> Watch:
+def confirming() -> Watch:
+    """The wait for a cancelled run to be over."""
     now_s = time.time()
     return Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)
-
-
-async def await_end(
-    watched: Watched,
-    watch: Watch,
-    tell: Tell,
-    *,
-    clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> WaitEnded:
-    """As :func:`wait`, inside an event loop."""
-    while True:
-        try:
-            seen: Run | RemoteCallError = await watched.hook.acall(
-                watched.service.get_run(watched.run_id), tries=1
-            )
-        except RemoteCallError as err:
-            seen = err
-        step = look(watch, seen, clock())
-        for event in step.events:
-            tell(event)
-        if step.end:
-            return step.end
-        if step.reread_connection:
-            await watched.hook.areread()
-        await sleep(step.pause_s)
-        watch = step.watch

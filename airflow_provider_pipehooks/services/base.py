@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
@@ -69,10 +69,59 @@ class Answer:
 Procedure = Generator[Request, Answer, T]
 
 
+@dataclass
+class Batch:
+    """Runs to read together.
+
+    :param wanted: run id -> the run as last seen, None if never.
+    :param found: run id -> the remote's object; kept when a later request of the same batch fails.
+    :param requests: how many were needed so far.
+    """
+
+    wanted: Mapping[int, Run | None]
+    found: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    requests: int = 0
+
+    def take(self, page: Iterable[Mapping[str, Any]], key: str) -> int:
+        """Take in the answer of one request.
+
+        :param key: where an object has its run id.
+        :return: how many wanted runs it told that were not told before.
+        """
+        known = len(self.found)
+        self.requests += 1
+        for data in page:
+            run_id = data.get(key)
+            if isinstance(run_id, int) and run_id in self.wanted:
+                self.found[run_id] = data
+        return len(self.found) - known
+
+
 class Service(Protocol):
     """What waiting, cancelling and explaining need of a service."""
 
     name: str
+    #: How many runs one request of a batch can tell.
+    runs_a_page: ClassVar[int]
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether the runs can be read together; some options need each one read alone."""
+
+    def batches_of(self, wanted: Mapping[int, Run | None]) -> list[Batch]:
+        """Split runs, with what is known of each, into batches that can be read side by side."""
+
+    def read_batch(self, batch: Batch) -> Procedure[None]:
+        """Read many runs in as few requests as possible, into ``batch.found``.
+
+        A run that is not found there is not gone: it has to be asked for alone before it is doubted.
+        """
+
+    def parse(self, data: Mapping[str, Any]) -> Run:
+        """Read one object of ``batch.found``.
+
+        :raises RemoteCallError: it is not a run. Retryable: nothing can be told from it.
+        """
 
     def get_run(self, run_id: int | str) -> Procedure[Run]:
         """Read a run as it is now, in as few requests as can tell its state."""

@@ -13,6 +13,7 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound,
 from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.services.base import (
+    Batch,
     Procedure,
     Request,
     data_of,
@@ -23,6 +24,7 @@ from airflow_provider_pipehooks.services.base import (
     text_or_none,
     time_from_ms,
 )
+from airflow_provider_pipehooks.services.databricks_batch import PAGE, batches_of, read_batch
 
 NAME = "databricks_jobs"
 Outcome = tuple[RunState, FailureKind | None]
@@ -180,9 +182,23 @@ class DatabricksJobs:
     task_key: str | None = None
     with_failures_is_success: bool = False
     name: ClassVar[str] = NAME
+    runs_a_page: ClassVar[int] = PAGE
 
     def _request(self, method: Literal["GET", "POST"], path: str, **fields: Any) -> Request:
         return Request(method=method, path=f"/api/2.2/jobs/{path}", **fields)
+
+    @property
+    def in_batches(self) -> bool:
+        return self.task_key is None  # a list of runs has no tasks in it
+
+    def batches_of(self, wanted: Mapping[int, Run | None]) -> list[Batch]:
+        return batches_of(wanted)
+
+    def read_batch(self, batch: Batch) -> Procedure[None]:
+        return read_batch(batch)
+
+    def parse(self, data: Mapping[str, Any]) -> Run:
+        return self._parse(data, self._request("GET", "runs/list"))
 
     def _parse(self, data: Mapping[str, Any], request: Request) -> Run:
         try:

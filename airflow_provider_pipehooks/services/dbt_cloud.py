@@ -14,6 +14,7 @@ from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.services.base import (
     Answer,
+    Batch,
     Procedure,
     Request,
     data_of,
@@ -90,6 +91,8 @@ class DbtCloud:
     """The calls on an account; which one is filled in by the hook that sends them."""
 
     name: ClassVar[str] = NAME
+    runs_a_page: ClassVar[int] = PAGE
+    in_batches: ClassVar[bool] = True
 
     def _request(
         self, method: Literal["GET", "POST"], path: str, *, version: str = "v2", **fields: Any
@@ -109,6 +112,20 @@ class DbtCloud:
         """
         params = {"include_related": ",".join(related)} if related else {}
         return (yield from self._run(self._request("GET", f"runs/{run_id}/", params=params)))
+
+    def batches_of(self, wanted: Mapping[int, Run | None]) -> list[Batch]:
+        ids = sorted(wanted)
+        slices = [ids[at : at + PAGE] for at in range(0, len(ids), PAGE)]
+        return [Batch({run_id: wanted[run_id] for run_id in part}) for part in slices]
+
+    def read_batch(self, batch: Batch) -> Procedure[None]:
+        """All in one request, as the documented ``pk__in``; lists are encoded as JSON, as clients do."""
+        ids = json.dumps(sorted(batch.wanted))
+        request = self._request("GET", "runs/", params={"pk__in": ids, "limit": str(PAGE)})
+        batch.take(_page((yield request), request), "id")
+
+    def parse(self, data: Mapping[str, Any]) -> Run:
+        return _parse(data, "GET runs/")
 
     def start_run(self, job_id: int, *, cause: str, overrides: Mapping[str, Any]) -> Procedure[Run]:
         """Start a run of a job. There is no idempotency key: this must be sent once.

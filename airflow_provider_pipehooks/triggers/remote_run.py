@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 from airflow.sdk.configuration import conf
@@ -15,7 +15,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
 from airflow_provider_pipehooks.core.watch import Watch
-from airflow_provider_pipehooks.hooks.waiting import Watched, acancel, await_end
+from airflow_provider_pipehooks.hooks.services import calls_of
+from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watching
 
 #: Airflow gives ``on_kill`` 30 s (``[triggerer] on_kill_timeout``).
 CANCEL_WITHIN_S = 28.0
@@ -101,25 +102,17 @@ class RemoteRunTrigger(BaseTrigger):
         yield TriggerEvent(end.to_json())  # type: ignore[no-untyped-call]
 
     async def _end(self) -> WaitEnded:
-        watched = self._watched()
         watch = Watch(
             poll_interval_s=self.poll_interval,
             since_s=self.since or time.time(),
             deadline_s=self.deadline,
             spread=random.random(),
         )
-        try:
-            return await await_end(watched, watch, self._tell)
-        finally:
-            await watched.hook.aclose()
+        async with self._watcher() as watcher:
+            return await watcher.wait(calls_of(self.service, self.options), self.run_id, watch, self._tell)
 
-    def _watched(self) -> Watched:
-        from airflow_provider_pipehooks.hooks.services import open_service
-
-        hook, service = open_service(
-            self.service, self.conn_id, self.account_id, options=self.options, hook_params=self.hook_params
-        )
-        return Watched(hook=hook, service=service, run_id=self.run_id)
+    def _watcher(self) -> AbstractAsyncContextManager[RunWatcher]:
+        return watching(self.service, self.conn_id, self.account_id, self.hook_params)
 
     def _tell(self, event: WatchEvent) -> None:
         warn = isinstance(event, (LookFailed, UnknownStatusSeen))
@@ -149,13 +142,10 @@ class RemoteRunTrigger(BaseTrigger):
             )
             return
         self.log.warning("The task is %s: cancelling run %s", state, self.run_id)
-        watched = self._watched()
-        try:
-            end = await acancel(watched, self._tell)
-            if end.run is None or not end.run.is_terminal:
-                self.log.error("Run %s is not seen cancelled yet: %s", self.run_id, end.message)
-        finally:
-            await watched.hook.aclose()
+        async with self._watcher() as watcher:
+            end = await watcher.cancel(calls_of(self.service, self.options), self.run_id, self._tell)
+        if end.run is None or not end.run.is_terminal:
+            self.log.error("Run %s is not seen cancelled yet: %s", self.run_id, end.message)
 
     async def _task_state(self) -> str | None:
         """The state of our task instance as the server has it now; None when it cannot be known."""

@@ -1,8 +1,7 @@
-"""The loops around the step: a worker and the triggerer live through the same wait in the same way."""
+"""A worker's loop around the step. The triggerer's is the watcher, in tests/triggers."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Generator
 from typing import Any, cast
 
@@ -15,7 +14,7 @@ from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
-from airflow_provider_pipehooks.hooks.waiting import Watched, await_end, wait
+from airflow_provider_pipehooks.hooks.waiting import Watched, wait
 from airflow_provider_pipehooks.services.base import Service
 from tests.core.anything import a_run, bounded
 from tests.core.observations import (
@@ -58,21 +57,12 @@ class Remote:
             return cast("Run", end.value)
         raise AssertionError("the double answers at once")
 
-    async def acall(self, procedure: Generator[Any, Any, Run], *, tries: int) -> Run:
-        return self.call(procedure, tries=tries)
-
     def reread(self) -> None:
         self.journal.append("reread")
-
-    async def areread(self) -> None:
-        self.reread()
 
     def sleep(self, pause_s: float) -> None:
         self.journal.append(("slept", pause_s))
         self.now_s += pause_s
-
-    async def asleep(self, pause_s: float) -> None:
-        self.sleep(pause_s)
 
     def watched(self) -> Watched:
         return Watched(hook=cast("RemoteHook", self), service=cast("Service", self), run_id=42)
@@ -81,26 +71,11 @@ class Remote:
 def waited(watch: Watch, script: list[Seen | Exception]) -> tuple[WaitEnded, list[WatchEvent], list[Any]]:
     """In a worker."""
     remote, events = Remote(script, watch.since_s), list[WatchEvent]()
-    clock = lambda: remote.now_s  # noqa: E731 - both loops take the same one
-    end = wait(remote.watched(), watch, events.append, clock=clock, sleep=remote.sleep)
-    return end, events, remote.journal
-
-
-def awaited(watch: Watch, script: list[Seen | Exception]) -> tuple[WaitEnded, list[WatchEvent], list[Any]]:
-    """In the triggerer."""
-    remote, events = Remote(script, watch.since_s), list[WatchEvent]()
-    clock = lambda: remote.now_s  # noqa: E731
-    end = asyncio.run(await_end(remote.watched(), watch, events.append, clock=clock, sleep=remote.asleep))
+    end = wait(remote.watched(), watch, events.append, clock=lambda: remote.now_s, sleep=remote.sleep)
     return end, events, remote.journal
 
 
 A_WATCH = Watch(poll_interval_s=5.0, since_s=1000.0)
-
-
-@bounded
-@given(watches, observations)
-def test_both_loops_live_through_the_same_wait(watch: Watch, observed: list[Any]) -> None:
-    assert waited(watch, observed) == awaited(watch, observed)
 
 
 @bounded
@@ -114,23 +89,20 @@ def test_a_loop_does_what_the_steps_say(watch: Watch, observed: list[Any]) -> No
     assert [entry[1] for entry in journal if entry[0] == "slept"] == pauses
 
 
-@pytest.mark.parametrize("loop", [waited, awaited])
-def test_the_connection_is_read_again_before_the_pause(loop: Any) -> None:
-    _, _, journal = loop(A_WATCH, [DENIED, a_run()])
+def test_the_connection_is_read_again_before_the_pause() -> None:
+    _, _, journal = waited(A_WATCH, [DENIED, a_run()])
     assert journal == [
         ("asked", 42), "reread", ("slept", 5.0), ("asked", 42), ("slept", 5.0), ("asked", 42),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("loop", [waited, awaited])
 @pytest.mark.parametrize("seen", [UNAVAILABLE, NO_ANSWER, MISSING, DENIED])
-def test_one_failed_look_ends_no_wait(loop: Any, seen: Seen) -> None:
-    end, events, _ = loop(A_WATCH, [seen])
+def test_one_failed_look_ends_no_wait(seen: Seen) -> None:
+    end, events, _ = waited(A_WATCH, [seen])
     assert end == WaitEnded(reason="run_ended", run=a_run(RunState.SUCCESS))
     assert len(events) == 2
 
 
-@pytest.mark.parametrize("loop", [waited, awaited])
-def test_wrong_settings_are_not_waited_out(loop: Any) -> None:
+def test_wrong_settings_are_not_waited_out() -> None:
     with pytest.raises(ConfigurationError, match="no such task"):
-        loop(A_WATCH, [ConfigurationError("no such task")])
+        waited(A_WATCH, [ConfigurationError("no such task")])

@@ -1,0 +1,321 @@
+"""WATCH: one poller for all waits on an account, in one event loop.
+
+A triggerer holds thousands of waits. Each one only leaves its run here and sleeps on a future; the watcher
+looks at the runs together, takes each look through the pure step of :mod:`core.watch`, and wakes a wait
+when it is over. It begins with its first user and ends with its last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import Context, copy_context
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
+from airflow_provider_pipehooks.core.events import WaitEnded, WatchEvent
+from airflow_provider_pipehooks.core.pace import SHORTEST_PAUSE_S, UsualDurations, pause_s
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.watch import Watch, look
+from airflow_provider_pipehooks.hooks.remote import RemoteHook
+from airflow_provider_pipehooks.hooks.services import open_hook
+from airflow_provider_pipehooks.hooks.waiting import confirming
+from airflow_provider_pipehooks.services.base import Batch, Service
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[WatchEvent], None]
+
+#: Before the first round: the triggerer hands out triggers once a second, and runs have only just started.
+GATHER_S = 1.0
+#: Batches in flight; each answer takes the event loop some milliseconds, and they may come all at once.
+SIDE_BY_SIDE = 8
+#: Looks taken before other work in the event loop gets its turn.
+_SLICE = 25
+
+
+class _Wait:
+    """One wait: its run, what it knows, and the future that its trigger sleeps on."""
+
+    __slots__ = ("busy", "context", "due_s", "future", "number", "run_id", "service", "tell", "watch")
+
+    def __init__(self, service: Service, run_id: int | str, watch: Watch, tell: Tell, due_s: float) -> None:
+        self.service, self.run_id, self.watch, self.tell = service, run_id, watch, tell
+        #: None where the run has to be read alone.
+        self.number = int(run_id) if service.in_batches and str(run_id).isdecimal() else None
+        #: The log of a task is found by the context of its trigger.
+        self.context = copy_context()
+        self.future: asyncio.Future[WaitEnded] = asyncio.get_running_loop().create_future()
+        self.due_s = due_s
+        self.busy = False
+
+
+class RunWatcher:
+    """Looks at the runs of all waits on one connection. Use :func:`watching` to get the shared one.
+
+    :param hook: its connections serve all waits; closed with the watcher.
+    :param clock: seconds since the epoch.
+    """
+
+    def __init__(self, name: str, hook: RemoteHook, *, clock: Callable[[], float] = time.time) -> None:
+        self.name, self.hook, self.users = name, hook, 0
+        self._clock = clock
+        self._waits: dict[_Wait, None] = {}
+        self._usual = UsualDurations()
+        self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._looks: set[asyncio.Task[None]] = set()
+        self._rounds: asyncio.Task[None] | None = None
+        self._reread = False
+        #: What batches told per request, of what they could; 0 to 1.
+        self._yield = 1.0
+
+    async def wait(self, service: Service, run_id: int | str, watch: Watch, tell: Tell) -> WaitEnded:
+        """Wait as ``watch`` says; ``tell`` hears of everything that happens, in the caller's context."""
+        wait = _Wait(service, run_id, watch, tell, due_s=self._clock())
+        self._waits[wait] = None
+        if self._rounds is None:
+            self._rounds = self._spawn(self._run())
+        try:
+            return await wait.future
+        finally:
+            del self._waits[wait]
+
+    async def cancel(self, service: Service, run_id: int | str, tell: Tell) -> WaitEnded:
+        """Cancel a run and look until it is over, for as long as a kill leaves us.
+
+        :raises RemoteCallError: the remote did not take the cancel.
+        """
+        await self.hook.acall(service.cancel_run(run_id))
+        return await self.wait(service, run_id, confirming(), tell)
+
+    async def close(self) -> None:
+        """End every task and connection."""
+        tasks = [*self._looks, *([self._rounds] if self._rounds else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.hook.aclose()
+
+    # Rounds
+
+    async def _run(self) -> None:
+        await asyncio.sleep(min(GATHER_S, self._gap_s()))
+        while True:
+            try:
+                await self._round()
+            except Exception:
+                log.exception("A round of looks at %s failed; the next one runs", self.name)
+            await asyncio.sleep(self._gap_s())
+
+    def _gap_s(self) -> float:
+        """Between two rounds; a new wait joins the next one instead of starting its own."""
+        shortest = min((wait.watch.poll_interval_s for wait in self._waits), default=SHORTEST_PAUSE_S)
+        return min(shortest / 2, SHORTEST_PAUSE_S)
+
+    async def _round(self) -> None:
+        if self._reread:
+            self._reread = False
+            await self.hook.areread()
+        now_s = self._clock()
+        soon_s = now_s + self._gap_s() / 2
+        due = [wait for wait in self._waits if wait.due_s <= soon_s and not wait.busy]
+        if due:
+            _count("rounds", self.name)
+            _gauge("waits", len(self._waits), self.name)
+            for waits, batch in self._shares(due):
+                self._begin(waits, batch, now_s)
+
+    def _shares(self, due: Sequence[_Wait]) -> Iterator[tuple[list[_Wait], Batch | None]]:
+        """Who is asked for together, by the way that needs fewer requests."""
+        by_number: dict[int, list[_Wait]] = {}
+        for wait in due:
+            if wait.number is not None:
+                by_number.setdefault(wait.number, []).append(wait)
+        together = self._pays(by_number, due[0].service)
+        log.debug("%s: %s waits due, %s", self.name, len(due), "in batches" if together else "one by one")
+        if together:
+            wanted = {number: waits[0].watch.run for number, waits in by_number.items()}
+            for batch in due[0].service.batches_of(wanted):
+                yield [wait for number in batch.wanted for wait in by_number[number]], batch
+        for wait in due:
+            if not together or wait.number is None:
+                yield [wait], None
+
+    def _pays(self, by_number: Mapping[int, Any], service: Service) -> bool:
+        """Whether batches need fewer requests than reading each run, going by what they told so far."""
+        if self._yield * min(len(by_number), service.runs_a_page) > 1:
+            return True
+        # Other people's runs may have been in the way; they end, so batches get another chance later.
+        self._yield = min(1.0, self._yield * 1.2 + 0.01)
+        return False
+
+    def _begin(self, waits: list[_Wait], batch: Batch | None, asked_s: float) -> None:
+        for wait in waits:
+            wait.busy = True
+        task = self._spawn(self._look_at(waits, batch, asked_s))
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+
+    # Looks
+
+    async def _look_at(self, waits: list[_Wait], batch: Batch | None, asked_s: float) -> None:
+        try:
+            left = waits if batch is None else await self._together(waits, batch, asked_s)
+            answers = (self._alone(wait, asked_s) for wait in left)
+            for crash in await asyncio.gather(*answers, return_exceptions=True):
+                if crash is not None:
+                    raise crash
+        except Exception as err:
+            log.exception("A look at %s runs of %s crashed; they are looked at again", len(waits), self.name)
+            unseen = RemoteCallError(f"A look crashed, see the triggerer's log: {err!r}", retryable=True)
+            for wait in waits:
+                if wait.busy:
+                    self._seen(wait, unseen, asked_s)
+        finally:
+            for wait in waits:
+                wait.busy = False
+
+    async def _together(self, waits: list[_Wait], batch: Batch, asked_s: float) -> list[_Wait]:
+        """Read a batch.
+
+        :return: the waits whose run it did not tell: these are asked for alone before they are doubted.
+        """
+        error: PipehooksError | None = None
+        async with self._slots:
+            try:
+                await self.hook.acall(waits[0].service.read_batch(batch), tries=1)
+            except PipehooksError as err:
+                error = err
+        self._asked(batch.requests + (error is not None), error)
+        if error is None and batch.requests:
+            possible = batch.requests * min(len(batch.wanted), waits[0].service.runs_a_page)
+            self._yield += 0.3 * (min(1.0, len(batch.found) / possible) - self._yield)
+        missing = []
+        for at, wait in enumerate(waits, start=1):
+            if (data := batch.found.get(wait.number or 0)) is not None:
+                self._seen(wait, _parsed(wait.service, data), asked_s)
+            elif error is None:
+                missing.append(wait)
+            elif not batch.requests:
+                self._seen(wait, error, asked_s)
+            # Otherwise the batch failed half-way, before it came to this run: the next round begins there.
+            if at % _SLICE == 0:
+                await asyncio.sleep(0)
+        return missing
+
+    async def _alone(self, wait: _Wait, asked_s: float) -> None:
+        try:
+            seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)
+        except PipehooksError as err:
+            seen = err
+        self._asked(1, seen)
+        self._seen(wait, seen, asked_s)
+
+    def _seen(self, wait: _Wait, seen: Run | PipehooksError, asked_s: float) -> None:
+        """Take one observation into a wait."""
+        wait.busy = False
+        if wait.future.done():
+            return
+        if not isinstance(seen, (Run, RemoteCallError)):  # settings: waiting cannot mend them
+            wait.future.set_result(WaitEnded(reason="refused", message=str(seen)))
+            return
+        step = look(wait.watch, seen, self._clock())
+        wait.watch = step.watch
+        self._reread |= step.reread_connection
+        for event in step.events:
+            wait.context.run(wait.tell, event)
+        if step.end is not None:
+            wait.future.set_result(step.end)
+            self._learn(step.end.run)
+            return
+        pace_s = self._pace(wait, seen) if isinstance(seen, Run) else step.pause_s
+        wait.due_s = asked_s + min(step.pause_s, pace_s)
+
+    def _pace(self, wait: _Wait, run: Run) -> float:
+        now_s = self._clock()
+        elapsed_s = now_s - run.started_at.timestamp() if run.started_at else None
+        return pause_s(
+            wait.watch.poll_interval_s, now_s - wait.watch.since_s, elapsed_s, self._usual.of(run.job_id)
+        )
+
+    def _learn(self, run: Run | None) -> None:
+        if run is None or run.finished_at is None:
+            return
+        _timing("lag", max(0.0, self._clock() - run.finished_at.timestamp()), self.name)
+        if run.is_success and run.started_at is not None:
+            self._usual.learn(run.job_id, (run.finished_at - run.started_at).total_seconds())
+
+    # Small things
+
+    def _asked(self, requests: int, answer: object) -> None:
+        _count("requests", self.name, requests)
+        if isinstance(answer, RemoteCallError) and answer.status_code == 429:
+            _count("refused_429", self.name)
+
+    @staticmethod
+    def _spawn(work: Any) -> asyncio.Task[None]:
+        # In an empty context: what the watcher logs is of no single task.
+        task: asyncio.Task[None] = Context().run(asyncio.get_running_loop().create_task, work)
+        return task
+
+
+def _parsed(service: Service, data: Mapping[str, Any]) -> Run | PipehooksError:
+    try:
+        return service.parse(data)
+    except PipehooksError as err:
+        return err
+
+
+_WATCHERS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, RunWatcher]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def watching(
+    name: str, conn_id: str, account_id: int | None = None, hook_params: Mapping[str, Any] | None = None
+) -> AsyncIterator[RunWatcher]:
+    """The watcher of a connection in this event loop, shared with everyone who asks for the same.
+
+    :param name: of the service.
+    :param hook_params: waits with other parameters have another watcher.
+    :raises ConfigurationError: no such service, or parameters that its hook refuses.
+    """
+    watchers = _WATCHERS.setdefault(asyncio.get_running_loop(), {})
+    key = json.dumps([name, conn_id, account_id, dict(hook_params or {})], sort_keys=True, default=repr)
+    if key not in watchers:
+        watchers[key] = RunWatcher(name, open_hook(name, conn_id, account_id, hook_params=hook_params))
+    watcher = watchers[key]
+    watcher.users += 1
+    try:
+        yield watcher
+    finally:
+        watcher.users -= 1
+        if not watcher.users:
+            del watchers[key]
+            # A killed trigger is cancelled again and again; what is open has to be closed all the same.
+            await asyncio.shield(asyncio.ensure_future(watcher.close()))
+
+
+# Metrics: names as in the README
+
+
+def _count(metric: str, service: str, count: int = 1) -> None:
+    from airflow.observability import stats
+
+    stats.incr(f"pipehooks.{metric}", count, tags={"service": service})
+
+
+def _gauge(metric: str, value: float, service: str) -> None:
+    from airflow.observability import stats
+
+    stats.gauge(f"pipehooks.{metric}", value, tags={"service": service})
+
+
+def _timing(metric: str, seconds: float, service: str) -> None:
+    from airflow.observability import stats
+
+    stats.timing(f"pipehooks.{metric}", seconds * 1000, tags={"service": service})

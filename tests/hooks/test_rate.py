@@ -1,0 +1,96 @@
+"""How fast one account is asked: in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limit_of
+from tests import virtual_time
+
+Clock = Callable[[], float]
+
+
+def turns(
+    per_s: float, count: int, refused_at: int | None = None, retry_after: float | None = None
+) -> list[float]:
+    """When each of ``count`` requests that are made at once got its turn."""
+
+    async def work(clock: Clock) -> list[float]:
+        limit, begin, at = RateLimit(per_s, clock=clock), clock(), list[float]()
+
+        async def one(number: int) -> None:
+            await limit.turn()
+            at.append(clock() - begin)
+            if number == refused_at:
+                limit.refused(retry_after)
+
+        await asyncio.gather(*(one(number) for number in range(count)))
+        return at
+
+    return virtual_time.run(work)
+
+
+def test_after_a_second_of_burst_the_rate_is_kept() -> None:
+    at = turns(10.0, 61)
+    assert at[10] == pytest.approx(0.0)
+    assert at[60] == pytest.approx(5.0)
+
+
+def test_turns_come_in_the_order_they_were_asked_for() -> None:
+    async def work(clock: Clock) -> list[int]:
+        limit, order = RateLimit(5.0, clock=clock), list[int]()
+
+        async def one(number: int) -> None:
+            await limit.turn()
+            order.append(number)
+
+        await asyncio.gather(*(one(number) for number in range(50)))
+        return order
+
+    assert virtual_time.run(work) == list(range(50))
+
+
+def test_a_429_halves_the_rate_which_grows_back_in_a_minute() -> None:
+    async def work(clock: Clock) -> list[float]:
+        limit, rates = RateLimit(10.0, clock=clock), list[float]()
+        limit.refused(None)
+        for pause in (0, 30, 60):
+            await asyncio.sleep(pause)
+            await limit.turn()
+            rates.append(limit.per_s)
+        return rates
+
+    assert virtual_time.run(work) == pytest.approx([5.0, 10.0, 10.0])
+
+
+def test_all_hold_as_long_as_the_remote_asked_even_those_that_had_a_turn_coming() -> None:
+    at = turns(10.0, 30, refused_at=12, retry_after=20.0)
+    assert max(at[:13]) < 1
+    assert min(at[13:]) >= 20
+
+
+def test_a_retry_after_of_a_day_does_not_hold_the_account_for_a_day() -> None:
+    assert max(turns(10.0, 12, refused_at=0, retry_after=86_400.0)) < 65
+
+
+def test_however_often_it_was_refused_an_account_is_still_asked() -> None:
+    async def work(clock: Clock) -> float:
+        limit, begin = RateLimit(10.0, clock=clock), clock()
+        for _ in range(50):
+            limit.refused(None)
+        for _ in range(3):
+            await limit.turn()
+        return clock() - begin
+
+    assert virtual_time.run(work) <= 10
+
+
+def test_an_account_has_one_limit_in_an_event_loop() -> None:
+    async def work(clock: Clock) -> tuple[bool, bool]:
+        one = rate_limit_of("https://a", 1, 5.0)
+        return one is rate_limit_of("https://a", 1, 5.0), one is rate_limit_of("https://a", 2, 5.0)
+
+    assert virtual_time.run(work) == (True, False)
