@@ -75,10 +75,14 @@ def _by_start(batch: Batch, only: Literal["active_only", "completed_only"]) -> P
     while rest:
         params = {only: "true", "start_time_from": str(rest[-1][0]), "start_time_to": str(rest[0][0])}
         page = yield from _page(batch, params | ({"page_token": token} if token else {}))
+        left = len(rest)
         while rest and (rest[0][0] > page.oldest_ms or rest[0][1] in batch.found):
             rest.popleft()
         # Others that started at the very same moment come on the next page, not on one that begins there.
-        token = page.token if rest and rest[0][0] == page.oldest_ms else None
+        same_start = bool(rest) and rest[0][0] == page.oldest_ms and page.told > 0
+        token = page.token if same_start else None
+        if len(rest) == left and not same_start:
+            rest.popleft()  # a page that tells nothing of where it should begin: ask for that run alone
 
 
 def _page(batch: Batch, params: Mapping[str, str]) -> Procedure[_Page]:
