@@ -152,6 +152,23 @@ def test_an_event_that_is_not_the_end_of_a_wait_never_passes_for_a_success(event
         DbtCloudRunJobOperator(task_id="t", job_id=101).execute_complete(Try(), event)
 
 
+def test_thirty_waits_share_their_requests_and_one_pool_of_connections(
+    service: str, standin: StandIn
+) -> None:
+    triggers = [trigger_for(service, standin, Plan(polls=3), poll_interval=0.1) for _ in range(30)]
+
+    async def wait_for_all() -> list[list[Any]]:
+        async def events(trigger: RemoteRunTrigger) -> list[Any]:
+            return [event.payload["run"]["state"] async for event in trigger.run()]
+
+        return await asyncio.gather(*map(events, triggers))
+
+    assert asyncio.run(wait_for_all()) == [["SUCCESS"]] * 30
+    # Databricks: two pages of 25 for each round; dbt Cloud one request.
+    assert standin.journal.count("GET") <= 20
+    assert standin.journal.connections <= 3
+
+
 def test_a_wait_that_is_cut_short_cancels_nothing(standin: StandIn) -> None:
     """So a triggerer that restarts leaves the run alone."""
     trigger = trigger_for("dbt_cloud", standin, Plan(hold=True))
