@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -155,15 +156,13 @@ class RemoteHook(BaseHook, ABC):
 
     async def _asend(self, request: Request, tries: int) -> Answer:
         target = await self.atarget()
-        if self._async_sender is None:
-            self._async_sender = AsyncSender(target, self.timeout_seconds)
-            self._limit = rate_limit_of(target.base_url, target.account_id, self.requests_per_s())
+        sender = self._async_sender or await self._open_async(target)
         headers = await self._aheaders(target.auth) if request.authorized else {}
         request = _addressed(request, target)
         for attempt in range(1, tries + 1):
             await self._limit.turn()
             try:
-                return await self._async_sender.send(request, headers)
+                return await sender.send(request, headers)
             except RemoteCallError as err:
                 if err.status_code == 429:
                     self._limit.refused(err.retry_after_s)
@@ -172,6 +171,14 @@ class RemoteHook(BaseHook, ABC):
                     raise _suspect(err, target) from err.__cause__
                 await asyncio.sleep(pause_s)
         raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _open_async(self, target: Target) -> AsyncSender:
+        # In a thread: what sends requests takes long to import, and the event loop must not wait.
+        await asyncio.to_thread(import_module, "aiohttp")
+        if self._async_sender is None:  # a call that came meanwhile may have been quicker
+            self._limit = rate_limit_of(target.base_url, target.account_id, self.requests_per_s())
+            self._async_sender = AsyncSender(target, self.timeout_seconds)
+        return self._async_sender
 
     async def _aheaders(self, auth: Auth) -> Mapping[str, str]:
         """One fetch of a token at a time: a thousand triggers that begin together ask for one."""
