@@ -92,10 +92,13 @@ class Dispatcher:
         hook.failures = 0
         return result
 
-    def failed(self, hook: Hook, error: Exception) -> None:
-        """Log and count one failure; switch the hook off when it was one too many."""
+    def failed(self, hook: Hook, error: Exception, *, then: str = "what it was told of goes on") -> None:
+        """Log and count one failure; switch the hook off when it was one too many.
+
+        :param then: for the log: what comes of it.
+        """
         hook.failures += 1
-        log.error("Hook %s failed, what it was told of goes on: %s", hook.name, error, exc_info=error)
+        log.error("Hook %s failed, %s: %r", hook.name, then, error, exc_info=error)
         self._tell(HookProgress(hook_name=hook.name, state="FAILED", error=error))
         if hook.limit is not None and hook.failures > hook.limit:
             hook.enabled = False

@@ -1,0 +1,211 @@
+"""HOOKS: methods of an operator that are called at moments of its task. Bamboo's, on any Airflow operator.
+
+::
+
+    class Load(NodeHooks, PythonOperator):
+        need_run_hook = True
+
+        def node_execute_fail(self, data, parent_data):
+            tell_someone(data.get_one_of_outputs("ex_data"))
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from airflow_provider_pipehooks.core.node.checks import (
+    AIRFLOWS_TOO,
+    check_names,
+    check_none_is_hidden,
+    is_airflows,
+    takes_callback,
+)
+from airflow_provider_pipehooks.core.node.data import NodeData
+from airflow_provider_pipehooks.core.node.moments import MOMENTS
+from airflow_provider_pipehooks.core.node.run import NodeRun
+from airflow_provider_pipehooks.core.node.teller import NodeTeller
+
+log = logging.getLogger(__name__)
+
+#: What is told of a task while it runs; in its ``__dict__``, since operators guard their attributes.
+_RUN = "_node_run"
+Body = Callable[..., Any]
+
+
+class NodeHooks:
+    """Base to put before an operator's: ``class Load(NodeHooks, PythonOperator)``.
+
+    Define hooks as methods ``(self, data, parent_data)``, or with ``callback_data=None`` where there can be
+    one; ``docs/node_hooks.md`` lists them. A hook that raises is logged and recorded, and changes nothing.
+    """
+
+    #: Whether hooks are called. The signals of the same moments do not depend on it.
+    need_run_hook: bool = False
+    #: Bamboo's name for the same; either switches on.
+    __need_run_hook__: bool = False
+    #: A failure is told and logged, and the task succeeds all the same.
+    error_ignorable: bool = False
+    #: Whether False from ``execute`` or from the method a wait resumes with is a failure, as in Bamboo. None:
+    #: only where that method was written in a class with NodeHooks; an operator's own False is its result.
+    false_is_failure: bool | None = None
+
+    _node_hooks: dict[str, bool] = {}  # noqa: RUF012  replaced in each class, never changed
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_names(cls)
+        cls._node_hooks = {name: _checked(cls, name) for name in MOMENTS if _is_defined(cls, name)}
+        check_none_is_hidden(cls)
+        for name in AIRFLOWS_TOO:
+            if name in vars(cls) and name in cls._node_hooks:
+                setattr(cls, name, _either(cls, name, vars(cls)[name]))
+        for name, around in _AROUND.items():
+            if hasattr(cls, name):
+                _wrap(cls, name, around)
+
+
+def _is_defined(cls: type, name: str) -> bool:
+    if not hasattr(cls, name) or is_airflows(cls, name):
+        return False
+    return inspect.getattr_static(cls, name) is not vars(NodeHooks).get(name)
+
+
+def _checked(cls: type, name: str) -> bool:
+    """Whether the hook takes ``callback_data``; one that a base class has was looked at there."""
+    hook = inspect.getattr_static(cls, name)
+    for base in cls.__mro__[1:]:
+        known = vars(base).get("_node_hooks", {})
+        if name in known and inspect.getattr_static(base, name) is hook:
+            return bool(known[name])
+    return takes_callback(cls, name)
+
+
+# Default hooks, so that a hook can call super()'s. Made from the table; typed ones would forbid the shorter
+# signature that Bamboo documents.
+
+
+def _default(name: str) -> Body:
+    def hook(self: NodeHooks, *args: Any, **kwargs: Any) -> Any:
+        return True
+
+    hook.__name__ = name
+    hook.__qualname__ = f"NodeHooks.{name}"
+    hook.__doc__ = MOMENTS[name].when
+    return hook
+
+
+def _either(cls: type, name: str, hook: Body) -> Body:
+    """A hook whose name is a method of Airflow's too: who calls, is told by what it is called with."""
+
+    @wraps(hook)
+    def either(self: NodeHooks, *args: Any, **kwargs: Any) -> Any:
+        if "data" in kwargs or (args and isinstance(args[0], NodeData)):
+            return hook(self, *args, **kwargs)
+        return getattr(super(cls, self), name)(*args, **kwargs)
+
+    return either
+
+
+# What Airflow calls
+
+
+def _wrap(cls: type, name: str, around: Callable[..., Any]) -> None:
+    """Put ``around`` over a method of a class; an inherited one is looked up when it is called."""
+    own = vars(cls).get(name)
+
+    def inherited(self: NodeHooks, *args: Any, **kwargs: Any) -> Any:
+        return getattr(super(cls, self), name)(*args, **kwargs)
+
+    body = own or inherited
+
+    @wraps(own or getattr(cls, name))
+    def wrapper(self: NodeHooks, *args: Any, **kwargs: Any) -> Any:
+        return around(self, partial(body, self), *args, **kwargs)
+
+    wrapper._is_inherited = own is None  # type: ignore[attr-defined]
+    setattr(cls, name, wrapper)
+
+
+def _execute(task: NodeHooks, body: Body, context: Any, **kwargs: Any) -> Any:
+    if _RUN in vars(task):
+        return body(context, **kwargs)  # super().execute
+    return _drive(task, context, NodeRun.start, partial(body, context, **kwargs), "execute")
+
+
+def _resume(task: NodeHooks, body: Body, next_method: str, next_kwargs: Any, context: Any) -> Any:
+    if _RUN in vars(task):
+        return body(next_method, next_kwargs, context)
+    return _drive(
+        task,
+        context,
+        lambda run: run.resume(next_kwargs),
+        partial(body, next_method, next_kwargs, context),
+        next_method,
+    )
+
+
+def _drive(task: NodeHooks, context: Any, begin: Callable[[NodeRun], None], body: Body, method: str) -> Any:
+    teller = NodeTeller(task, context, hooks=_hooks_to_call(task))
+    run = NodeRun(teller, context)
+    vars(task)[_RUN] = run
+
+    def whole() -> Any:
+        begin(run)
+        return body()
+
+    try:
+        return run.body(whole, false_fails=_false_fails(type(task), method))
+    finally:
+        del vars(task)[_RUN]
+        teller.end()
+
+
+def _poke(task: NodeHooks, body: Body, *args: Any, **kwargs: Any) -> Any:
+    run: NodeRun | None = vars(task).get(_RUN)
+    call = partial(body, *args, **kwargs)
+    return run.poke(call) if run is not None and run.pokes else call()
+
+
+def _on_kill(task: NodeHooks, body: Body) -> None:
+    run: NodeRun | None = vars(task).get(_RUN)
+    try:
+        # First: it may have to cancel something, and time is short.
+        body()
+    finally:
+        if run is not None:
+            run.killed()
+
+
+_AROUND: dict[str, Callable[..., Any]] = {
+    "execute": _execute,
+    "resume_execution": _resume,
+    "poke": _poke,
+    "on_kill": _on_kill,
+}
+
+
+def _hooks_to_call(task: NodeHooks) -> dict[str, bool]:
+    if task.need_run_hook or task.__need_run_hook__:
+        return task._node_hooks
+    if task._node_hooks:
+        log.info("%s has node hooks, but none is called: need_run_hook is not True", type(task).__qualname__)
+    return {}
+
+
+def _false_fails(cls: type[NodeHooks], method: str) -> bool:
+    if cls.false_is_failure is not None:
+        return cls.false_is_failure
+    for base in cls.__mro__:
+        own = vars(base).get(method)
+        if own is not None and not getattr(own, "_is_inherited", False):
+            return issubclass(base, NodeHooks)
+    return False
+
+
+for _name in MOMENTS:
+    _hook = _default(_name)
+    setattr(NodeHooks, _name, _either(NodeHooks, _name, _hook) if _name in AIRFLOWS_TOO else _hook)
