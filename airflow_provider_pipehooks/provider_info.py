@@ -61,7 +61,10 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "Databricks Jobs", "python-modules": [f"{_PACKAGE}.hooks.databricks"]},
         ],
         "triggers": [
-            {"integration-name": name, "python-modules": [f"{_PACKAGE}.triggers.remote_run"]}
+            {
+                "integration-name": name,
+                "python-modules": [f"{_PACKAGE}.triggers.remote_run", f"{_PACKAGE}.triggers.asset_events"],
+            }
             for name in _SERVICES
         ],
         "extra-links": [f"{_PACKAGE}.operators.joining.RemoteRunLink"],

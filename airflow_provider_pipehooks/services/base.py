@@ -100,7 +100,7 @@ class Batch:
 class Service(Protocol):
     """What waiting, cancelling and explaining need of a service."""
 
-    name: str
+    name: ClassVar[str]
     #: How many runs one request of a batch can tell.
     runs_a_page: ClassVar[int]
 

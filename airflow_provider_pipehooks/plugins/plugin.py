@@ -1,0 +1,52 @@
+"""HOOKS: what the package adds to Airflow's processes; nothing, as long as the options are off.
+
+Registered by the entry point group ``airflow.plugins`` alone: Airflow loads plugins of provider metadata only
+when ``[core] lazy_discover_providers`` is False. Every Airflow process imports this, so it imports little.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow.sdk.plugins_manager import AirflowPlugin
+
+from airflow_provider_pipehooks.options import read
+from airflow_provider_pipehooks.plugins.sending import is_on, name_receivers
+
+log = logging.getLogger(__name__)
+
+
+class PipehooksPlugin(AirflowPlugin):
+    """Its lists are filled when Airflow makes it, once a process, as the options say then."""
+
+    name = "pipehooks"
+
+    def __init__(self) -> None:
+        if is_on():
+            name_receivers()
+        self.listeners = _listeners()
+        self.fastapi_root_middlewares = _middlewares()
+
+
+def _listeners() -> list[Any]:
+    # A registered listener makes Airflow refuse every DAG that has a task with end_from_trigger=True.
+    if not read("enable_listener"):
+        return []
+    from airflow_provider_pipehooks.plugins.listener import Listener
+
+    return [Listener()]
+
+
+def _middlewares() -> list[dict[str, Any]]:
+    if not read("enable_control_plane"):
+        return []
+    if not is_on():
+        log.warning(
+            "[pipehooks] enable_control_plane is on, but nobody can be told: set "
+            "enable_pipeline_event_signals as well."
+        )
+        return []
+    from airflow_provider_pipehooks.plugins.control_plane import ControlPlane
+
+    return [{"name": "pipehooks control plane", "middleware": ControlPlane}]

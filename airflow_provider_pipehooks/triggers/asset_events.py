@@ -1,0 +1,208 @@
+"""WATCH: start DAGs when a remote run has finished, whoever started it.
+
+A trigger for Airflow's :class:`~airflow.sdk.AssetWatcher`. Where it stands is kept in the asset's state
+store, so that a restart of the triggerer neither repeats nor loses a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Iterable, Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import AssetWatcher
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.core.finished_runs import Filter, Round
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
+from airflow_provider_pipehooks.triggers.asset_delivery import Delivery
+from airflow_provider_pipehooks.triggers.finished_runs import Source, Watcher, rounds, taking_part
+
+#: The services whose runs can be followed -> the connection used when none is named.
+CONNECTIONS: Mapping[str, str] = {
+    "dbt_cloud": "dbt_cloud_default",
+    "databricks_jobs": "databricks_default",
+}
+STATES: Mapping[str, RunState] = {state.name.lower(): state for state in sorted(TERMINAL)}
+
+
+class RunFinishedEventTrigger(BaseEventTrigger):
+    """Fires for every run of a dbt Cloud account or Databricks workspace that finishes.
+
+    The payload of an event is the run's outcome record, :meth:`Run.to_json() <core.run.Run.to_json>`.
+    Watchers of one connection share one poll loop.
+
+    :param service: ``dbt_cloud`` or ``databricks_jobs``.
+    :param conn_id: the connection; its secrets are read in the triggerer, never stored with the trigger.
+    :param account_id: instead of the connection's; dbt Cloud only.
+    :param job_ids: only runs of these jobs.
+    :param project_ids: only runs of these projects; dbt Cloud only.
+    :param states: ``success``, ``error``, ``cancelled`` (skipped ones too); all three by default.
+    :param dag_id: the DAG that the asset starts. With it an event is sent once the DAG run of the one
+        before is there, which makes one DAG run of each finished run, over restarts too. Without it
+        events are sent five seconds apart, and one may come again after a restart.
+    :param since: when the watcher starts for the first time, begin with runs made since then, as ISO 8601
+        with a zone; only what finishes from now on if not given.
+    :param poll_interval: seconds between two looks.
+    :param name: tells apart watchers of one connection on the same asset.
+    :raises ConfigurationError: a bad argument; names it.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        conn_id: str | None = None,
+        *,
+        account_id: int | None = None,
+        job_ids: Collection[int] = (),
+        project_ids: Collection[int] = (),
+        states: Collection[str] = tuple(STATES),
+        dag_id: str | None = None,
+        since: str | datetime | None = None,
+        poll_interval: float = 10,
+        name: str = "",
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        _one_of("service", [service], CONNECTIONS)
+        self.service = service
+        self.conn_id = conn_id or CONNECTIONS[service]
+        self.account_id = account_id
+        self.job_ids = _ids("job_ids", job_ids)
+        self.project_ids = _ids("project_ids", project_ids)
+        self.states = _one_of("states", states, STATES)
+        self.dag_id = dag_id
+        self.since = _time_text(since)
+        self.poll_interval = float(poll_interval)
+        self.name = name
+        if service != "dbt_cloud" and (self.project_ids or account_id):
+            raise ConfigurationError(f"{service!r} has neither projects nor accounts: leave them out.")
+        if not poll_interval > 0:
+            raise ConfigurationError(f"poll_interval must be more than 0 seconds, not {poll_interval!r}.")
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        names = (
+            "service",
+            "conn_id",
+            "account_id",
+            "job_ids",
+            "project_ids",
+            "states",
+            "dag_id",
+            "since",
+            "poll_interval",
+            "name",
+        )
+        path = "airflow_provider_pipehooks.triggers.asset_events.RunFinishedEventTrigger"
+        return path, {name: getattr(self, name) for name in names}
+
+    @property
+    def source(self) -> Source:
+        return Source(self.service, self.conn_id, self.account_id, self.poll_interval)
+
+    def shared_stream_key(self) -> Hashable:
+        return self.source
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Round]:
+        async for seen in rounds(cls(**kwargs).source):
+            yield seen
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[Round]
+    ) -> AsyncGenerator[TriggerEvent, None]:
+        """Report what this watcher is for, and keep where it stands; ends with the stream only."""
+        watcher = Watcher(wanted=self._filter(), since=time_of(self.since))
+        delivery = Delivery(watcher, self._stores(), self.cursor_key, self.dag_id)
+        await delivery.load()
+        with taking_part(self.source, watcher):
+            async for seen in shared_stream:
+                watcher.take(seen)
+                # Rounds wait while we report, so this has to be quicker than they come.
+                async for run in delivery.runs(within_s=self.poll_interval / 2):
+                    self.log.info("%s finished: %s", run.label, run.outcome)
+                    yield TriggerEvent(run.to_json())  # type: ignore[no-untyped-call]
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """As in a shared stream, with a poll loop of its own."""
+        async with (
+            aclosing(rounds(self.source)) as stream,
+            aclosing(self.filter_shared_stream(stream)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    @property
+    def cursor_key(self) -> str:
+        """The key in the asset's state store. Without it the watcher begins as if for the first time."""
+        account = "" if self.account_id is None else str(self.account_id)
+        return ".".join(("pipehooks", "run_finished", self.service, self.conn_id, account, self.name))
+
+    def _filter(self) -> Filter:
+        return Filter(
+            job_ids=frozenset(self.job_ids),
+            project_ids=frozenset(self.project_ids),
+            states=frozenset(STATES[word] for word in self.states),
+        )
+
+    def _stores(self) -> list[Any]:
+        """One for each asset; watchers with equal arguments are one trigger with several assets."""
+        if self.asset_state_store is None:
+            self.log.warning("No asset state store: after a restart this begins from then on.")
+            return []
+        # Airflow gives no public way to the stores of a trigger that has two assets.
+        return [store for _, store in sorted(self.asset_state_store._by_name.items())]
+
+
+def run_finished_watcher(name: str, service: str, conn_id: str | None = None, **options: Any) -> AssetWatcher:
+    """A watcher for an asset that changes whenever a remote run finishes.
+
+    :param name: of the watcher; it keeps its place under it.
+    :param options: of :class:`RunFinishedEventTrigger`.
+    """
+    return AssetWatcher(name=name, trigger=RunFinishedEventTrigger(service, conn_id, name=name, **options))
+
+
+def finished_runs(events: Iterable[Any]) -> list[Run]:
+    """The runs that the events of an asset tell of, each once.
+
+    :param events: ``triggering_asset_events[asset]`` of a task's context.
+    :raises ValueError: an event that does not come from our trigger; quotes it.
+    """
+    runs = [Run.from_json(event.extra.get("payload")) for event in events]
+    return list({(run.service, run.run_id, run.attempt): run for run in runs}.values())
+
+
+def _one_of(name: str, given: Collection[str], known: Collection[str]) -> list[str]:
+    """Words of a list, sorted, so that equal arguments are stored equal."""
+    if isinstance(given, str) or not given:
+        raise ConfigurationError(
+            f"{name} must be a list of one or more of {', '.join(known)}, not {given!r}."
+        )
+    if unknown := [word for word in given if word not in known]:
+        raise ConfigurationError(f"{name}: {unknown[0]!r} is not one of {', '.join(known)}.")
+    return sorted(set(given))
+
+
+def _ids(name: str, given: Collection[int]) -> list[int]:
+    if isinstance(given, (str, int)) or any(type(each) is not int for each in given):
+        raise ConfigurationError(f"{name} must be a list of ids, which are whole numbers, not {given!r}.")
+    return sorted(set(given))
+
+
+def _time_text(given: str | datetime | None) -> str | None:
+    time = time_of(given) if isinstance(given, str) else given
+    if time is not None and time.tzinfo is None:
+        raise ConfigurationError(f"since must have a time zone: {given!r} may mean several moments.")
+    return time.isoformat() if time else None
+
+
+def time_of(text: str | None) -> datetime | None:
+    """:raises ConfigurationError: not ISO 8601."""
+    try:
+        # Python 3.10 does not read a trailing Z.
+        return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    except ValueError as err:
+        raise ConfigurationError(f"since must be a time in ISO 8601, not {text!r}.") from err

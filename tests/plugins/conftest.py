@@ -1,0 +1,106 @@
+"""Airflow's own API server application with the control plane in it, called without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_pipehooks.core import signals
+from airflow_provider_pipehooks.core.signals import PipelineEvent
+from airflow_provider_pipehooks.plugins import background as background_module
+from airflow_provider_pipehooks.plugins.background import Background
+from airflow_provider_pipehooks.plugins.sending import is_on
+
+DAGS = Path(__file__).parent.parent / "fault" / "control_plane_dags"
+
+
+@pytest.fixture
+def signals_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Signals are sent, to receivers of this test alone."""
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__ENABLE_PIPELINE_EVENT_SIGNALS", "True")
+    known = dict(signals.pipeline_event.receivers)
+    signals.recent_failures.clear()
+    is_on.cache_clear()
+    yield
+    is_on.cache_clear()
+    for receiver in [each for key, each in signals.pipeline_event.receivers.items() if key not in known]:
+        signals.pipeline_event.disconnect(receiver() if hasattr(receiver, "__callback__") else receiver)
+
+
+@pytest.fixture
+def told(signals_on: None) -> list[PipelineEvent]:
+    """What receivers are told in this test."""
+    events: list[PipelineEvent] = []
+
+    def receive(sender: object, event: PipelineEvent) -> None:
+        events.append(event)
+
+    signals.pipeline_event.connect(receive, weak=False)
+    return events
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Background:
+    """The process's queue for slow receivers, for this test alone."""
+    mine = Background(1000)
+    monkeypatch.setattr(background_module, "_of_this_process", mine)
+    return mine
+
+
+@pytest.fixture(scope="session")
+def api_app(airflow_db: None) -> Any:
+    """The whole application as ``airflow api-server`` makes it, and the DAGs that people operate on."""
+    from airflow.api_fastapi.app import create_app, purge_cached_app
+
+    from airflow_provider_pipehooks.plugins.control_plane import ControlPlane
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "of the tests " * 6)
+        patch.setenv("AIRFLOW__API__SECRET_KEY", "of the tests " * 6)
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "admin:admin,viewer:viewer")
+        purge_cached_app()
+        app = create_app("core")
+        app.add_middleware(ControlPlane)
+        # As plugins are: inside of all others.
+        app.user_middleware.append(app.user_middleware.pop(0))
+        store_dags()
+        yield app
+
+
+def store_dags() -> None:
+    """As the DAG processor does it."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
+    bag = BundleDagBag(dag_folder=DAGS, bundle_path=DAGS, bundle_name="dags-folder")
+    assert not bag.import_errors
+    sync_bag_to_db(bag, "dags-folder", None)
+
+
+@pytest.fixture
+def call(api_app: Any) -> Callable[..., Any]:
+    """Call the API as a user: ``call("admin", "PATCH", "dags/d", {...})``."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from starlette.testclient import TestClient
+
+    client = TestClient(api_app)
+
+    def call(user: str, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if user in ("admin", "viewer"):
+            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=user, role=user))
+            headers["Authorization"] = f"Bearer {token}"
+        elif user == "forger":
+            headers["Authorization"] = "Bearer a.b.c"
+        content = None if body is None else json.dumps(body)
+        return client.request(method, f"/api/v2/{path}", content=content, headers=headers)
+
+    return call

@@ -1,0 +1,84 @@
+"""An install does nothing until it is switched on; each switch adds its part, and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_pipehooks.options import OPTIONS, read
+from airflow_provider_pipehooks.plugins.plugin import PipehooksPlugin
+
+#: What Airflow's own two plugin managers have found, in a fresh process.
+PROGRAM = """
+import json, sys
+from airflow import plugins_manager
+from airflow.listeners.listener import get_listener_manager as of_core
+from airflow.sdk.listener import get_listener_manager as of_sdk
+from airflow_provider_pipehooks.core import signals
+
+plugins, errors = plugins_manager._get_plugins()
+print(json.dumps({
+    "plugins": [plugin.name for plugin in plugins if plugin.name == "pipehooks"],
+    "errors": errors,
+    "listeners": [of_core().has_listeners, of_sdk().has_listeners],
+    "middlewares": [each["middleware"].__name__ for each in plugins_manager.get_fastapi_plugins()[1]],
+    "receivers": sorted(set(signals._named)),
+    "loaded": [name for name in sys.modules if "pipehooks.plugins" in name],
+}))
+"""
+OFF = {"listeners": [False, False], "middlewares": [], "receivers": []}
+SIGNALS = {"enable_pipeline_event_signals": "True", "pipeline_event_receivers": "a.b, c.d,"}
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, OFF),
+        (SIGNALS, {**OFF, "receivers": ["a.b", "c.d"]}),
+        ({"pipeline_event_receivers": "a.b"}, OFF),
+        ({"enable_listener": "True"}, {**OFF, "listeners": [True, True]}),
+        ({"enable_control_plane": "True"}, OFF),
+        (
+            {**SIGNALS, "enable_control_plane": "True"},
+            {**OFF, "receivers": ["a.b", "c.d"], "middlewares": ["ControlPlane"]},
+        ),
+    ],
+    ids=["nothing", "signals", "receivers only", "listener", "control plane only", "control plane"],
+)
+def test_only_what_is_switched_on_is_there(
+    options: dict[str, str], found: dict[str, object], tmp_path: Path
+) -> None:
+    """Found by the package's entry point; elsewhere, where no metadata left by a build is in the way."""
+    env = {f"AIRFLOW__PIPEHOOKS__{name.upper()}": value for name, value in options.items()}
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, **env},
+    )
+    seen = json.loads(run.stdout.splitlines()[-1])
+    loaded = seen.pop("loaded")
+    assert seen == {"plugins": ["pipehooks"], "errors": {}, **found}
+    if found == OFF:
+        assert not [name for name in loaded if name.endswith(("listener", "control_plane", "background"))]
+
+
+def test_every_switch_is_off_by_default() -> None:
+    switches = [name for name in OPTIONS if name.startswith("enable_")]
+    assert len(switches) >= 3
+    assert not any(read(name) for name in switches)
+
+
+def test_a_control_plane_that_could_tell_nobody_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__ENABLE_CONTROL_PLANE", "True")
+    assert PipehooksPlugin().fastapi_root_middlewares == []
+    assert "nobody can be told" in caplog.text
