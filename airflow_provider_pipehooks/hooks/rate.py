@@ -10,7 +10,9 @@ from weakref import WeakKeyDictionary
 #: Requests that may go at once after a quiet time, as seconds of the rate.
 _BURST_S = 1.0
 #: From nothing back to the full rate.
-_RECOVERY_S = 60.0
+_RECOVERY_S = 20.0
+#: Calls that were under way together are refused together: that halves the rate once.
+_ONE_REFUSAL_S = 5.0
 #: However often it was halved, an account is still asked this often.
 _SLOWEST_PER_S = 0.2
 #: A ``Retry-After`` that is longer than this is for the single call, not for the whole account.
@@ -38,6 +40,7 @@ class RateLimit:
         self._next_s = float("-inf")
         self._held_until_s = float("-inf")
         self._recovered_s = clock()
+        self._halved_s = float("-inf")
 
     async def turn(self) -> None:
         """Wait for one's turn to send one request."""
@@ -52,7 +55,9 @@ class RateLimit:
         """The remote answered 429."""
         now_s = self._clock()
         self._recover(now_s)
-        self.per_s = max(self.per_s / 2, _SLOWEST_PER_S)
+        if now_s - self._halved_s >= _ONE_REFUSAL_S:
+            self.per_s = max(self.per_s / 2, _SLOWEST_PER_S)
+            self._halved_s = now_s
         hold_s = min(retry_after_s or 0.0, _LONGEST_HOLD_S)
         self._held_until_s = max(self._held_until_s, now_s + hold_s)
 

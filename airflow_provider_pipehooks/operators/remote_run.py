@@ -21,6 +21,7 @@ from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.hooks.waiting import cancel, wait
 from airflow_provider_pipehooks.operators.joining import JoinsRun, RemoteRunLink, cannot_wait
+from airflow_provider_pipehooks.operators.stateful import StatefulOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,8 +32,10 @@ INTENT_KEY = "pipehooks_intent"
 OnCancel = Literal["cancel", "keep"]
 
 
-class RemoteRunOperator(JoinsRun, BaseOperator):
+class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
     """Base of the operators that start a run; subclasses say how one is started, found and continued.
+
+    State handlers decide (``state_handlers``, ``on_failure``; see ``StatefulOperator``).
 
     :param wait_for_termination: wait for the run's end; otherwise the task succeeds once it is started.
     :param poll_interval: seconds between two looks.

@@ -16,6 +16,7 @@ from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.watch import Watch, look
 from airflow_provider_pipehooks.operators.joining import JoinsRun, RemoteRunLink, cannot_wait
+from airflow_provider_pipehooks.operators.stateful import StatefulOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 MEMORY_KEY = "pipehooks_wait"
 
 
-class RemoteRunSensor(JoinsRun, BaseSensorOperator):
+class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
     """Base of the sensors; subclasses say which run.
 
-    A sensor never cancels a run: something else started it.
+    A sensor never cancels a run: something else started it. State handlers decide (``state_handlers``,
+    ``on_failure``; see ``StatefulOperator``).
 
     :param deferrable: wait in the triggerer, without holding a worker.
     :param hook_params: of the hook, such as ``timeout_seconds``.

@@ -74,11 +74,14 @@ class Batch:
     """Runs to read together.
 
     :param wanted: run id -> the run as last seen, None if never.
+    :param ended_only: only those that have ended need to be told; the service sets it back where telling of
+        all takes less.
     :param found: run id -> the remote's object; kept when a later request of the same batch fails.
     :param requests: how many were needed so far.
     """
 
     wanted: Mapping[int, Run | None]
+    ended_only: bool = False
     found: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     requests: int = 0
 
@@ -108,13 +111,14 @@ class Service(Protocol):
     def in_batches(self) -> bool:
         """Whether the runs can be read together; some options need each one read alone."""
 
-    def batches_of(self, wanted: Mapping[int, Run | None]) -> list[Batch]:
+    def batches_of(self, wanted: Mapping[int, Run | None], *, ended_only: bool) -> list[Batch]:
         """Split runs, with what is known of each, into batches that can be read side by side."""
 
     def read_batch(self, batch: Batch) -> Procedure[None]:
         """Read many runs in as few requests as possible, into ``batch.found``.
 
-        A run that is not found there is not gone: it has to be asked for alone before it is doubted.
+        A run that is not found there is not gone: it has to be asked for alone before it is doubted. After
+        a batch of ``ended_only`` it goes on, as far as the remote tells.
         """
 
     def parse(self, data: Mapping[str, Any]) -> Run:

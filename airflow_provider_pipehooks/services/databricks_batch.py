@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
+from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.services.base import Batch, Procedure, Request, objects, text_or_none
 
@@ -30,12 +32,12 @@ class _Page:
     token: str | None
 
 
-def batches_of(wanted: Mapping[int, Run | None]) -> list[Batch]:
+def batches_of(wanted: Mapping[int, Run | None], ended_only: bool) -> list[Batch]:
     """Those never seen together, the others by their start: batches side by side do not share pages."""
     unseen = {run_id: run for run_id, run in wanted.items() if _start_ms(run) is None}
     seen = sorted(wanted.keys() - unseen.keys(), key=lambda run_id: (_start_ms(wanted[run_id]), run_id))
     slices = [seen[at : at + _RUNS_A_BATCH] for at in range(0, len(seen), _RUNS_A_BATCH)]
-    batches = [Batch({run_id: wanted[run_id] for run_id in part}) for part in slices]
+    batches = [Batch({run_id: wanted[run_id] for run_id in part}, ended_only) for part in slices]
     return [Batch(unseen), *batches] if unseen else batches
 
 
@@ -45,49 +47,72 @@ def read_batch(batch: Batch) -> Procedure[None]:
     A wanted run may still be missing: it started at the same moment as a page of others, or was never seen
     and is not among the newest.
     """
+    if batch.ended_only:
+        batch.ended_only = yield from _ended(batch)
+        if batch.ended_only:
+            return
     yield from _newest(batch)
     yield from _by_start(batch, "active_only")
     if len(batch.wanted) - len(batch.found) > 1:
         yield from _by_start(batch, "completed_only")
 
 
-def _newest(batch: Batch) -> Procedure[None]:
-    """Runs that were never seen have mostly just started: the newest pages, as long as they pay.
+def _ended(batch: Batch) -> Procedure[bool]:
+    """The ended runs in the time the wanted ones started in.
 
-    Still newer runs may lie on top of them, so a few pages may tell nothing: as many as reading the runs
-    one by one would cost hardly more.
+    :return: whether that was all of them: it is given up where the active ones are fewer pages.
+    """
+    starts = [start for start in map(_start_ms, batch.wanted.values()) if start is not None]
+    window = {"start_time_from": str(min(starts)), "start_time_to": str(max(starts))}
+    params = {"completed_only": "true", **window}
+    for _ in range(ceil(len(starts) / PAGE)):
+        page = yield from _page(batch, params)
+        if page.token is None:
+            return True
+        params = params | {"page_token": page.token}
+    return False
+
+
+def _newest(batch: Batch) -> Procedure[None]:
+    """Runs that were never seen have mostly just started, so they are on the newest pages.
+
+    Hardly more pages than they would fill: those that lie deeper are quicker read one by one.
     """
     unseen = sum(_start_ms(run) is None for run in batch.wanted.values())
-    fruitless_left = unseen // PAGE
     params = {"active_only": "true"}
-    while unseen > 1:
+    for _ in range(ceil(unseen / PAGE) + 1 if unseen > 1 else 0):
         page = yield from _page(batch, params)
-        fruitless_left -= page.told < 2
-        if fruitless_left < 0 or page.token is None:
+        if page.token is None or len(batch.found) == len(batch.wanted):
             return
-        unseen, params = unseen - page.told, params | {"page_token": page.token}
+        params = params | {"page_token": page.token}
 
 
 def _by_start(batch: Batch, only: Literal["active_only", "completed_only"]) -> Procedure[None]:
     starts = ((_start_ms(run), run_id) for run_id, run in batch.wanted.items() if run_id not in batch.found)
     rest = deque(sorted(((start, run_id) for start, run_id in starts if start is not None), reverse=True))
-    token = None
-    while rest:
-        params = {only: "true", "start_time_from": str(rest[-1][0]), "start_time_to": str(rest[0][0])}
-        page = yield from _page(batch, params | ({"page_token": token} if token else {}))
-        left = len(rest)
+    fruitless_left = ceil(len(rest) / PAGE)
+    params: dict[str, str] = {}
+    while rest and fruitless_left >= 0:
+        window = {only: "true", "start_time_from": str(rest[-1][0]), "start_time_to": str(rest[0][0])}
+        params = params or window
+        page = yield from _page(batch, params)
+        fruitless_left -= not page.told
         while rest and (rest[0][0] > page.oldest_ms or rest[0][1] in batch.found):
             rest.popleft()
         # Others that started at the very same moment come on the next page, not on one that begins there.
-        same_start = bool(rest) and rest[0][0] == page.oldest_ms and page.told > 0
-        token = page.token if same_start else None
-        if len(rest) == left and not same_start:
-            rest.popleft()  # a page that tells nothing of where it should begin: ask for that run alone
+        more = rest and page.token and rest[0][0] == page.oldest_ms
+        params = params | {"page_token": page.token or ""} if more else {}
 
 
 def _page(batch: Batch, params: Mapping[str, str]) -> Procedure[_Page]:
     query = {"limit": str(PAGE), **params}
-    answer = yield Request(method="GET", path="/api/2.2/jobs/runs/list", params=query)
+    request = Request(method="GET", path="/api/2.2/jobs/runs/list", params=query)
+    try:
+        answer = yield request
+    except RemoteCallError as err:
+        if not err.retryable or err.status_code == 429:
+            raise
+        answer = yield request  # once more: one bad page must not cost all that come after it
     runs = objects(answer.body.get("runs"))
     token = text_or_none(answer.body.get("next_page_token"))
     starts = [run["start_time"] for run in runs if isinstance(run.get("start_time"), int)]

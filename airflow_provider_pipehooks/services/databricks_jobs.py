@@ -191,8 +191,8 @@ class DatabricksJobs:
     def in_batches(self) -> bool:
         return self.task_key is None  # a list of runs has no tasks in it
 
-    def batches_of(self, wanted: Mapping[int, Run | None]) -> list[Batch]:
-        return batches_of(wanted)
+    def batches_of(self, wanted: Mapping[int, Run | None], *, ended_only: bool) -> list[Batch]:
+        return batches_of(wanted, ended_only)
 
     def read_batch(self, batch: Batch) -> Procedure[None]:
         return read_batch(batch)

@@ -199,7 +199,7 @@ class Look:
         """Read runs by id, together where that is possible; who is missing is asked for alone."""
         service, found = self.lists.service, dict[int, Sighting]()
         wanted = {run_id: self._last.get(run_id) for run_id in ids}
-        for batch in service.batches_of(wanted) if len(wanted) > 1 else []:
+        for batch in service.batches_of(wanted, ended_only=False) if len(wanted) > 1 else []:
             yield from service.read_batch(batch)
             found |= {run_id: self.lists.sight(data) for run_id, data in batch.found.items()}
         missed = self._missed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import random
@@ -169,15 +170,19 @@ class Faults:
         return None
 
 
+_CONNECTIONS = itertools.count(1)
+
+
 class TransportProtocol(H11Protocol):
-    """uvicorn's protocol, with its connection in the scope so that a fault can cut it."""
+    """uvicorn's protocol, with its connection in the scope: a fault can cut it, the journal numbers it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        app = self.app
+        app, number = self.app, next(_CONNECTIONS)
 
         async def with_transport(scope: Any, receive: Any, send: Any) -> None:
             scope["standin.transport"] = self.transport
+            scope["standin.connection"] = number
             await app(scope, receive, send)
 
         self.app = with_transport

@@ -20,6 +20,7 @@ class Entry:
     :param body: as JSON when it is, else as text.
     :param status: what the client saw; 0 when the connection was cut instead.
     :param service: ``dbt_cloud``, ``databricks_jobs`` or ``other``.
+    :param connection: the same for all requests that came over one TCP connection.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Entry:
     body: Any
     status: int
     service: str
+    connection: int
 
     def to_json(self) -> dict[str, Any]:
         """As the control route gives it."""
@@ -57,6 +59,11 @@ class Journal:
         """How many requests of this kind came."""
         return len(self.find(method, path_contains))
 
+    @property
+    def connections(self) -> int:
+        """How many TCP connections the requests came over."""
+        return len({entry.connection for entry in self.entries})
+
     def add(self, entry: Entry) -> None:
         """Write down a request that was handled."""
         with self._lock:
@@ -82,4 +89,5 @@ def entry_of(
     scope: Mapping[str, Any], query: dict[str, str], body: bytes, status: int, service: str
 ) -> Entry:
     """An entry from what the server knows of a request."""
-    return Entry(scope["method"], scope["path"], query, readable(body), status, service)
+    connection = scope["standin.connection"]
+    return Entry(scope["method"], scope["path"], query, readable(body), status, service, connection)

@@ -21,6 +21,7 @@ from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallErr
 from airflow_provider_pipehooks.core.events import WaitEnded, WatchEvent
 from airflow_provider_pipehooks.core.pace import SHORTEST_PAUSE_S, UsualDurations, pause_s
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch, look
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.hooks.services import open_hook
@@ -35,6 +36,10 @@ Tell = Callable[[WatchEvent], None]
 GATHER_S = 1.0
 #: Batches in flight; each answer takes the event loop some milliseconds, and they may come all at once.
 SIDE_BY_SIDE = 8
+#: A run is told at least this often though it goes on: so that one that was deleted is missed, and one that
+#: is still queued or starting shows as running before long.
+ALL_EVERY_S = 60.0
+NOT_RUNNING_EVERY_S = 15.0
 #: Looks taken before other work in the event loop gets its turn.
 _SLICE = 25
 
@@ -42,10 +47,23 @@ _SLICE = 25
 class _Wait:
     """One wait: its run, what it knows, and the future that its trigger sleeps on."""
 
-    __slots__ = ("busy", "context", "due_s", "future", "number", "run_id", "service", "tell", "watch")
+    __slots__ = (
+        "busy",
+        "context",
+        "due_s",
+        "future",
+        "number",
+        "run_id",
+        "service",
+        "tell",
+        "told_s",
+        "watch",
+    )
 
     def __init__(self, service: Service, run_id: int | str, watch: Watch, tell: Tell, due_s: float) -> None:
         self.service, self.run_id, self.watch, self.tell = service, run_id, watch, tell
+        #: When a batch last told of the run: only then does the silence of the next one say that it goes on.
+        self.told_s = float("-inf")
         #: None where the run has to be read alone.
         self.number = int(run_id) if service.in_batches and str(run_id).isdecimal() else None
         #: The log of a task is found by the context of its trigger.
@@ -53,6 +71,11 @@ class _Wait:
         self.future: asyncio.Future[WaitEnded] = asyncio.get_running_loop().create_future()
         self.due_s = due_s
         self.busy = False
+
+    def told_lately(self, now_s: float) -> bool:
+        run = self.watch.run
+        every_s = ALL_EVERY_S if run and run.state is RunState.RUNNING else NOT_RUNNING_EVERY_S
+        return run is not None and now_s - self.told_s < every_s
 
 
 class RunWatcher:
@@ -73,6 +96,8 @@ class RunWatcher:
         self._reread = False
         #: What batches told per request, of what they could; 0 to 1.
         self._yield = 1.0
+        #: Until then asking for ended runs only takes more than asking for all.
+        self._ask_for_all_until_s = 0.0
 
     async def wait(self, service: Service, run_id: int | str, watch: Watch, tell: Tell) -> WaitEnded:
         """Wait as ``watch`` says; ``tell`` hears of everything that happens, in the caller's context."""
@@ -138,13 +163,22 @@ class RunWatcher:
                 by_number.setdefault(wait.number, []).append(wait)
         together = self._pays(by_number, due[0].service)
         log.debug("%s: %s waits due, %s", self.name, len(due), "in batches" if together else "one by one")
-        if together:
-            wanted = {number: waits[0].watch.run for number, waits in by_number.items()}
-            for batch in due[0].service.batches_of(wanted):
-                yield [wait for number in batch.wanted for wait in by_number[number]], batch
+        for batch in self._batches(by_number, due[0].service) if together else ():
+            yield [wait for number in batch.wanted for wait in by_number[number]], batch
         for wait in due:
             if not together or wait.number is None:
                 yield [wait], None
+
+    def _batches(self, by_number: Mapping[int, list[_Wait]], service: Service) -> Iterator[Batch]:
+        """Of runs that were told lately only an end is news: the others need not come back."""
+        now_s = self._clock()
+        told: dict[int, Run | None] = {}
+        others: dict[int, Run | None] = {}
+        for number, waits in by_number.items():
+            lately = now_s >= self._ask_for_all_until_s and all(wait.told_lately(now_s) for wait in waits)
+            (told if lately else others)[number] = waits[0].watch.run
+        yield from service.batches_of(told, ended_only=True)
+        yield from service.batches_of(others, ended_only=False)
 
     def _pays(self, by_number: Mapping[int, Any], service: Service) -> bool:
         """Whether batches need fewer requests than reading each run, going by what they told so far."""
@@ -186,19 +220,25 @@ class RunWatcher:
         :return: the waits whose run it did not tell: these are asked for alone before they are doubted.
         """
         error: PipehooksError | None = None
+        quick = batch.ended_only
         async with self._slots:
             try:
                 await self.hook.acall(waits[0].service.read_batch(batch), tries=1)
             except PipehooksError as err:
                 error = err
         self._asked(batch.requests + (error is not None), error)
-        if error is None and batch.requests:
+        if error is None and batch.requests and not batch.ended_only:
             possible = batch.requests * min(len(batch.wanted), waits[0].service.runs_a_page)
             self._yield += 0.3 * (min(1.0, len(batch.found) / possible) - self._yield)
+        if quick and not batch.ended_only:
+            self._ask_for_all_until_s = asked_s + ALL_EVERY_S
         missing = []
         for at, wait in enumerate(waits, start=1):
             if (data := batch.found.get(wait.number or 0)) is not None:
+                wait.told_s = asked_s
                 self._seen(wait, _parsed(wait.service, data), asked_s)
+            elif error is None and batch.ended_only and wait.watch.run is not None:
+                self._seen(wait, wait.watch.run, asked_s)
             elif error is None:
                 missing.append(wait)
             elif not batch.requests:

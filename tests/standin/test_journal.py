@@ -84,3 +84,12 @@ def test_a_dropped_request_is_in_the_journal_with_its_body(standin: StandIn, dbt
 def test_a_body_that_is_not_json_is_kept_as_text(standin: StandIn, dbt: DbtApi) -> None:
     dbt.ask("POST", "jobs/101/run/", data="not json")
     assert [(entry.body, entry.status) for entry in standin.journal.entries] == [("not json", 400)]
+
+
+def test_the_journal_counts_tcp_connections(standin: StandIn) -> None:
+    url = f"{standin.url}/api/v2/accounts/"
+    with requests.Session() as session:
+        for _ in range(3):
+            session.get(url, timeout=10)
+    requests.get(url, timeout=10)
+    assert (standin.journal.count(), standin.journal.connections) == (4, 2)

@@ -33,18 +33,27 @@ class World:
     before: Callable[[Request], None] = lambda _: None
 
     async def acall(self, procedure: Generator[Request, Answer, Any], *, tries: int = 1) -> Any:
-        answer: Answer | None = None
+        answer: Answer | RemoteCallError | None = None
         while True:
             try:
-                request = procedure.send(answer) if answer else next(procedure)
+                if isinstance(answer, RemoteCallError):
+                    request = procedure.throw(answer)
+                else:
+                    request = procedure.send(answer) if answer else next(procedure)
             except StopIteration as end:
                 return end.value
-            self.journal.append(request)
-            await asyncio.sleep(self.random.uniform(0.02, 0.2))
+            answer = await self._answered(request)
+
+    async def _answered(self, request: Request) -> Answer | RemoteCallError:
+        self.journal.append(request)
+        await asyncio.sleep(self.random.uniform(0.02, 0.2))
+        try:
             self.before(request)
             if self.random.random() < self.faults:
-                raise RemoteCallError(f"{request} answered 503", status_code=503, retryable=True)
-            answer = Answer(status=200, body=self.answer(request))
+                return RemoteCallError(f"{request} answered 503", status_code=503, retryable=True)
+            return Answer(status=200, body=self.answer(request))
+        except RemoteCallError as err:
+            return err
 
     async def aclose(self) -> None:
         self.closed += 1
@@ -59,7 +68,10 @@ class World:
 class DbtWorld(World):
     def answer(self, request: Request) -> dict[str, Any]:
         if ids := request.params.get("pk__in"):
-            return {"data": [self._run(run_id) for run_id in json.loads(ids) if run_id in self.runs]}
+            runs = [self._run(run_id) for run_id in json.loads(ids) if run_id in self.runs]
+            statuses = json.loads(request.params.get("status__in", "[3, 10]"))
+            found = [run for run in runs if run["status"] in statuses]
+            return {"data": found[: int(request.params["limit"])]}
         run_id = int(request.path.rstrip("/").rpartition("/")[2])
         if run_id not in self.runs:
             raise NotFound(f"{request} answered 404", status_code=404)

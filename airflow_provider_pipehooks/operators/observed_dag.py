@@ -1,0 +1,137 @@
+"""HOOKS, observing a DAG run: told by the DAG processor once the run is over, with what no task could tell.
+
+A task that never started has no worker to call its handlers. When the run is over these are told, late but
+true: what failed upstream of it, or that it was skipped with what is upstream of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_provider_pipehooks.core.handler_signals import TRIGGERFAIL
+from airflow_provider_pipehooks.core.handlers import hooks_of
+from airflow_provider_pipehooks.core.states import (
+    Failed,
+    Pending,
+    Running,
+    Scheduled,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+)
+from airflow_provider_pipehooks.core.transitions import Handlers
+from airflow_provider_pipehooks.operators.observed import TaskObserver
+from airflow_provider_pipehooks.operators.task_states import Context, count
+
+log = logging.getLogger(__name__)
+
+#: ``{(task_id, map_index): state}``.
+States = Mapping[tuple[str, int], str | None]
+
+
+class DagObserver:
+    """One callback of a DAG.
+
+    :param handlers: told of the DAG run.
+    :param of_tasks: told of tasks that never started, after the task's own handlers.
+    """
+
+    def __init__(self, handlers: Handlers, of_tasks: Handlers, *, failed: bool) -> None:
+        self.handlers = handlers
+        self.of_tasks = of_tasks
+        self.failed = failed
+        self.__name__ = f"state_handlers of on_{'failure' if failed else 'success'}_callback"
+
+    def __call__(self, context: Context) -> None:
+        dag = context["dag"]
+        scheduled, running = Scheduled(context=context), Running("Running flow.", context=context)
+        self.handlers.tell(dag, scheduled, running)
+        for task, map_index, state in _never_started(dag, _states(context)):
+            state.context = {**context, "task": task, "map_index": map_index}
+            pending = Pending(context=state.context)
+            for handlers in (*_handlers_of(task), self.of_tasks):
+                handlers.tell(task, pending, state)
+        end = _failure(context.get("reason")) if self.failed else Success("All reference tasks succeeded.")
+        end.context = context
+        self.handlers.tell(dag, running, end)
+
+
+def _failure(reason: Any) -> State:
+    if reason == "timed_out":
+        return TimedOut("The DAG run timed out.")
+    return Failed("Some reference tasks failed." if reason == "task_failure" else f"DAG run failed: {reason}")
+
+
+def _states(context: Context) -> States:
+    """The states of all tasks of the run; nothing, with a line in the log, if they cannot be asked."""
+    from airflow.sdk.execution_time import task_runner
+
+    from airflow_provider_pipehooks.notifications.failed_tasks import DagRunRef, states_of
+
+    dag = context["dag"]
+    try:
+        if not hasattr(task_runner, "SUPERVISOR_COMMS"):
+            return _states_in_this_process(dag.dag_id, context["run_id"])
+        return states_of(dag, DagRunRef.of(context), dag.task_ids)
+    except Exception:
+        log.warning("Could not ask which tasks never started; handlers are not told of them", exc_info=True)
+        return {}
+
+
+def _states_in_this_process(dag_id: str, run_id: str) -> States:
+    """``dag.test()`` calls a DAG's callbacks where no one answers a worker, but the database is at hand.
+
+    Its own session is used, and only read: the states may not be committed yet.
+    """
+    from airflow import settings
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import select
+
+    wanted = select(TaskInstance.task_id, TaskInstance.map_index, TaskInstance.state)
+    session: Any = settings.Session
+    rows = session().execute(wanted.filter_by(dag_id=dag_id, run_id=run_id))
+    return {(task_id, map_index): state for task_id, map_index, state in rows}
+
+
+def _never_started(dag: Any, states: States) -> Iterator[tuple[Any, int, State]]:
+    order = {task_id: place for place, task_id in enumerate(dag.task_ids)}
+    for task_id, map_index in sorted(states, key=lambda one: (order[one[0]], one[1])):
+        task = dag.get_task(task_id)
+        state = states[task_id, map_index]
+        if state == "upstream_failed":
+            message = f'Trigger was "{task.trigger_rule}" but some of the upstream tasks failed.'
+            yield task, map_index, TRIGGERFAIL(message).state
+        elif state == "skipped" and map_index < 0 and _skipped_with_upstream(task, states):
+            yield task, map_index, Skipped(_SKIPPED)
+
+
+_SKIPPED = (
+    "Upstream task was skipped; if this was not the intended behavior, consider changing `trigger_rule` for "
+    "this task."
+)
+
+
+def _skipped_with_upstream(task: Any, states: States) -> bool:
+    """Under ``all_success`` a task with a skipped one upstream never started, so it did not skip itself.
+
+    Under any other rule the states alone do not tell, and nothing is said.
+    """
+    if str(task.trigger_rule) != "all_success":
+        return False
+    return any(
+        state == "skipped" for (task_id, _), state in states.items() if task_id in task.upstream_task_ids
+    )
+
+
+def _handlers_of(task: Any) -> Iterator[Handlers]:
+    """The own ones of a task: those observing, and the deciding ones of a mapped task, its arguments."""
+    for callback in getattr(task, "on_failure_callback", None) or ():
+        if isinstance(callback, TaskObserver):
+            yield callback.handlers
+    arguments = getattr(task, "partial_kwargs", {})
+    hooks = hooks_of(arguments.get("state_handlers"), arguments.get("on_failure"))
+    if hooks:
+        yield Handlers(hooks, record=count)

@@ -1,0 +1,177 @@
+"""HOOKS: what a task instance of Airflow is in, in the words of state handlers. Nothing here is guessed.
+
+Read in Airflow 3.3.2's task runner. What it keeps in private fields is read in this file only.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTerminated,
+    AirflowTaskTimeout,
+    DownstreamTasksSkipped,
+    TaskAwaitingInput,
+    TaskDeferralTimeout,
+    TaskDeferred,
+)
+
+from airflow_provider_pipehooks.core.errors import WaitTimedOut
+from airflow_provider_pipehooks.core.events import HookProgress
+from airflow_provider_pipehooks.core.handler_signals import StateSignal
+from airflow_provider_pipehooks.core.states import (
+    Cancelled,
+    Deferred,
+    Failed,
+    Paused,
+    Pending,
+    Resume,
+    Retrying,
+    Scheduled,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+)
+from airflow_provider_pipehooks.core.transitions import Attempt, Handlers, retrying_after
+
+Context = Mapping[str, Any]
+_STATES = "_pipehooks_states"
+
+
+def count(progress: HookProgress) -> None:
+    """A failure of a hook, as a metric of Airflow's."""
+    from airflow.observability import stats
+
+    tags = {"hook": progress.hook_name, "state": progress.state}
+    stats.incr("pipehooks.hook_failures", tags=tags)
+
+
+def attempt(handlers: Handlers, context: Context) -> Attempt:
+    """The try that a context is about."""
+    number, tries = _numbers(context)
+    return Attempt(
+        handlers=handlers,
+        subject=context["task"],
+        number=number,
+        tries=tries,
+        retries_left=bool(getattr(_from_server(context), "should_retry", False)),
+        state=state_before(context),
+        context=context,
+    )
+
+
+def _numbers(context: Context) -> tuple[int, int]:
+    """Which attempt this is, from 1, and how many there may be.
+
+    A clear does not set Airflow's try number back, but raises ``max_tries``: what it exceeds ``retries`` by
+    is the number of tries before the clear.
+    """
+    ti, retries = context["ti"], int(getattr(context["task"], "retries", 0) or 0)
+    before_clear = max(0, int(getattr(ti, "max_tries", retries)) - retries)
+    return max(1, ti.try_number - before_clear), retries + 1
+
+
+def _from_server(context: Context) -> Any:
+    return getattr(context["ti"], "_ti_context_from_server", None)
+
+
+def state_before(context: Context) -> State:
+    """The state that a task instance was in before its worker began with it."""
+    if getattr(_from_server(context), "next_method", None):
+        return (Resume if _waits_for_people(context["task"]) else Deferred)(context=context)
+    if context.get("task_reschedule_count"):
+        return Scheduled(context=context)
+    number, tries = _numbers(context)
+    if number > 1:
+        return retrying_after(number - 1, tries, context=context)
+    return Pending(context=context)
+
+
+def _waits_for_people(task: Any) -> bool:
+    module = sys.modules.get("airflow.providers.standard.operators.hitl")
+    return module is not None and isinstance(task, module.HITLOperator)
+
+
+def state_after(error: BaseException) -> State:
+    """The state of a task whose body raised, its waits included."""
+    if isinstance(error, StateSignal):
+        return error.state
+    for kinds, state in _STATE_OF:
+        if isinstance(error, kinds):
+            return state(error)
+    return failed_for(error)
+
+
+def failed_for(error: BaseException) -> Failed:
+    return Failed(f"Error during execution of task: {error!r}", result=error)
+
+
+_STATE_OF: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], State]], ...] = (
+    ((TaskDeferred,), lambda err: Deferred("Waiting in the triggerer.")),
+    ((TaskAwaitingInput,), lambda err: Paused("Waiting for a person's answer.")),
+    (
+        (AirflowRescheduleException,),
+        lambda err: Scheduled("Rescheduled.", start_time=err.reschedule_date),
+    ),
+    ((AirflowSkipException,), lambda err: Skipped(str(err) or None, result=err)),
+    ((DownstreamTasksSkipped,), lambda err: Success("Task run succeeded.")),
+    (
+        (AirflowTaskTimeout, AirflowSensorTimeout, TaskDeferralTimeout, WaitTimedOut),
+        lambda err: TimedOut("Task timed out during execution.", result=err),
+    ),
+    ((AirflowTaskTerminated,), lambda err: Cancelled("The task was terminated.", result=err)),
+)
+
+#: These are waits: the task runs again later, in the same try.
+WAITS = (TaskDeferred, TaskAwaitingInput, AirflowRescheduleException)
+#: Airflow fails the task for these without another try.
+NEVER_RETRIED = (AirflowFailException, AirflowSensorTimeout, AirflowTaskTerminated)
+
+
+def retrying(context: Context, error: BaseException | None) -> Retrying | None:
+    """The state after a failure that Airflow retries; None when the task's retry policy says no.
+
+    Its ``start_time`` is None under exponential backoff: the scheduler works that out.
+    """
+    task, (number, tries) = context["task"], _numbers(context)
+    delay: timedelta | None = None if task.retry_exponential_backoff else task.retry_delay
+    policy = getattr(task, "retry_policy", None)
+    if policy is not None and error is not None:
+        decision = policy.evaluate(error, context["ti"].try_number, context["ti"].max_tries, context)
+        if decision.action.value == "fail":
+            return None
+        if decision.action.value == "retry":
+            delay = decision.retry_delay or delay
+    start = None if delay is None else datetime.now(timezone.utc) + delay
+    return retrying_after(number, tries, start_time=start)
+
+
+def retry_anyway(context: Context) -> None:
+    """Have Airflow retry this try whatever ``retries`` says: a handler has decided so.
+
+    The task runner asks this flag of the server's answer only, and the server takes the worker's word
+    (seen on 3.3.2).
+    """
+    from_server = _from_server(context)
+    if from_server is not None:
+        from_server.should_retry = True
+
+
+# What handlers have been told of this try, in this process. On the runner's own copy of the task.
+
+
+def told(context: Context, handlers: Handlers) -> State | None:
+    known: dict[int, State] = context["task"].__dict__.get(_STATES, {})
+    return known.get(id(handlers))
+
+
+def note_told(context: Context, handlers: Handlers, state: State) -> None:
+    context["task"].__dict__.setdefault(_STATES, {})[id(handlers)] = state
