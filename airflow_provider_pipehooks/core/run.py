@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -90,11 +90,11 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """The outcome record: what XCom ``run`` and a trigger's event carry. Times as ISO 8601 text."""
-        record = asdict(self)
+        record = dict(vars(self))  # not asdict: thousands of waits may end together, and it copies deeply
         record["state"] = self.state.name if self.state is not None else None
         for key in _TIMES:
             record[key] = record[key].isoformat() if record[key] else None
-        record["failures"] = list(record["failures"])
+        record["failures"] = [dict(vars(failure)) for failure in self.failures]
         return record
 
     @classmethod

@@ -74,9 +74,8 @@ def look(watch: Watch, seen: Run | RemoteCallError, now_s: float) -> Step:
 
     :param seen: the run as read now, or why it could not be read.
     """
-    watch = replace(watch, looks=watch.looks + 1)
     if isinstance(seen, RemoteCallError):
-        return _look_failed(watch, seen, now_s)
+        return _look_failed(replace(watch, looks=watch.looks + 1), seen, now_s)
     return _run_seen(watch, seen, now_s)
 
 
@@ -89,9 +88,9 @@ def _run_seen(watch: Watch, run: Run, now_s: float) -> Step:
         if run.state is None:
             events.append(UnknownStatusSeen(run=run))
     elif now_s - heartbeat_s >= HEARTBEAT_S:
-        events.append(StillWaiting(run=run, waited_s=now_s - watch.since_s, looks=watch.looks))
+        events.append(StillWaiting(run=run, waited_s=now_s - watch.since_s, looks=watch.looks + 1))
         heartbeat_s = now_s
-    watch = replace(watch, run=run, trouble=0, reread=False, heartbeat_s=heartbeat_s)
+    watch = replace(watch, run=run, looks=watch.looks + 1, trouble=0, reread=False, heartbeat_s=heartbeat_s)
     if run.is_terminal:
         return Step(watch=watch, events=tuple(events), end=WaitEnded(reason="run_ended", run=run))
     return _go_on(watch, events, watch.poll_interval_s, now_s)

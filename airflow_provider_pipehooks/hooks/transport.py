@@ -85,6 +85,7 @@ class AsyncSender:
         import aiohttp
 
         self._target = target
+        self._proxies: dict[tuple[str, ...], str | None] = {}
         self._session: aiohttp.ClientSession = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=POOL_SIZE, ssl=_ssl_of(target.verify)),
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s)),
@@ -105,7 +106,7 @@ class AsyncSender:
                 data=request.form,
                 auth=aiohttp.BasicAuth(*request.basic_auth) if request.basic_auth else None,
                 headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
-                proxy=_proxy_of(self._target, url),
+                proxy=self._proxy_of(url),
                 allow_redirects=request.method == "GET",
             ) as response:
                 text = (await response.read()).decode(errors="replace")
@@ -116,6 +117,13 @@ class AsyncSender:
                 raise
             final = isinstance(err, (aiohttp.ClientSSLError, aiohttp.InvalidURL, ValueError))
             raise _no_answer(request, err, final=final) from err
+
+    def _proxy_of(self, url: str) -> str | None:
+        """Looked up once for each host: the environment is searched for it."""
+        host = urlsplit(url)[:2]
+        if host not in self._proxies:
+            self._proxies[host] = _proxy_of(self._target, url)
+        return self._proxies[host]
 
     async def close(self) -> None:
         await self._session.close()

@@ -129,6 +129,8 @@ class RunWatcher:
     # Rounds
 
     async def _run(self) -> None:
+        # In a thread: Airflow reads its list of metrics with the first one, and the loop must not wait.
+        await asyncio.to_thread(_count, "rounds", self.name, 0)
         await asyncio.sleep(min(GATHER_S, self._gap_s()))
         while True:
             try:
