@@ -155,7 +155,7 @@ def test_an_event_that_is_not_the_end_of_a_wait_never_passes_for_a_success(event
 def test_thirty_waits_share_their_requests_and_one_pool_of_connections(
     service: str, standin: StandIn
 ) -> None:
-    triggers = [trigger_for(service, standin, Plan(polls=3), poll_interval=0.1) for _ in range(30)]
+    triggers = [trigger_for(service, standin, Plan(seconds=0.5), poll_interval=0.1) for _ in range(30)]
 
     async def wait_for_all() -> list[list[Any]]:
         async def events(trigger: RemoteRunTrigger) -> list[Any]:
