@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test test-all test-faults test-assets test-control-plane lint bench bench-triggerer lock clean
+.PHONY: demo test test-all test-faults test-live lint bench bench-triggerer lock clean
 
 demo: $(READY) ## the main job on a real Airflow: success, error, cancel, and the alert people get
 	$(BIN)/pipehooks demo
@@ -26,11 +26,10 @@ TRIALS ?= 20
 test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=20 times each: about 40 minutes
 	$(BIN)/python -m tests.fault.lane --trials $(TRIALS)
 
-test-assets: $(READY) ## one DAG run per finished run, over restarts of the triggerer: about 7 minutes
-	$(BIN)/python -m tests.fault.asset_events
-
-test-control-plane: $(READY) ## who did what: every operation through the REST API, on a real Airflow
+test-live: $(READY) ## state handlers, the control plane and asset events on a real Airflow: about ten minutes
+	$(BIN)/python -m tests.state_handlers.live
 	$(BIN)/python -m tests.fault.control_plane
+	$(BIN)/python -m tests.fault.asset_events
 
 lint: $(READY) ## style, layers, types
 	$(BIN)/ruff check .
@@ -40,7 +39,7 @@ lint: $(READY) ## style, layers, types
 bench: $(READY) ## ratios against the official providers, into benchmarks/RESULTS.md: about 17 minutes
 	$(BIN)/python -m benchmarks.run
 
-bench-triggerer: $(READY) ## 1,000 deferred tasks on a real Airflow, its triggerer killed: about half an hour
+bench-triggerer: $(READY) ## 1,000 deferred tasks on a real Airflow, its triggerer killed: about 20 minutes
 	$(BIN)/python -m benchmarks.triggerer
 
 $(READY): requirements/dev.lock setup.cfg

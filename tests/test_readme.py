@@ -13,6 +13,7 @@ from airflow.sdk import DAG, Connection
 
 from airflow_provider_pipehooks.hooks.databricks import DatabricksHook
 from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
+from airflow_provider_pipehooks.options import OPTIONS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -31,6 +32,22 @@ def test_a_quoted_dag_is_the_one_in_its_file(name: str, quoted: str) -> None:
     assert quoted == marked.group(1)
 
 
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_is_listed_with_its_default(name: str) -> None:
+    option = OPTIONS[name]
+    default = f"`{option.default}`" if option.default else ""
+    assert f"| `{name}` | {default} | {option.description} |" in README
+
+
+def test_every_metric_is_listed() -> None:
+    sent = set()
+    for path in (ROOT / "airflow_provider_pipehooks").rglob("*.py"):
+        sent |= set(re.findall(r'_(?:count|gauge|timing)\("(\w+)"', path.read_text()))
+        sent |= set(re.findall(r'stats\.incr\("pipehooks\.(\w+)"', path.read_text()))
+    assert {"waits", "rounds", "requests", "refused_429", "lag", "hook_failures"} <= sent
+    assert [name for name in sorted(sent) if f"`pipehooks.{name}`" not in README] == []
+
+
 def test_something_is_quoted() -> None:
     assert QUOTED
 
@@ -39,7 +56,7 @@ def test_something_is_quoted() -> None:
 def test_every_python_block_runs(block: str) -> None:
     names: dict[str, object] = {}
     exec(compile(block, "README.md", "exec"), names)
-    assert {"DAG", "StandIn"} & set(names)
+    assert "airflow_provider_pipehooks" in block
 
 
 def test_the_tutorials_dag_has_its_five_tasks() -> None:
