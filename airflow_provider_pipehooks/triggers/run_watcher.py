@@ -129,8 +129,6 @@ class RunWatcher:
     # Rounds
 
     async def _run(self) -> None:
-        # In a thread: Airflow reads its list of metrics with the first one, and the loop must not wait.
-        await asyncio.to_thread(_count, "rounds", self.name, 0)
         await asyncio.sleep(min(GATHER_S, self._gap_s()))
         while True:
             try:
@@ -328,6 +326,9 @@ async def watching(
     """
     watchers = _WATCHERS.setdefault(asyncio.get_running_loop(), {})
     key = json.dumps([name, conn_id, account_id, dict(hook_params or {})], sort_keys=True, default=repr)
+    if key not in watchers:
+        # In a thread: Airflow reads its list of metrics with the first one, and the loop must not wait.
+        await asyncio.to_thread(_count, "rounds", name, 0)
     if key not in watchers:
         watchers[key] = RunWatcher(name, open_hook(name, conn_id, account_id, hook_params=hook_params))
     watcher = watchers[key]

@@ -378,7 +378,7 @@ def test_waits_on_one_connection_share_a_watcher_and_the_last_one_ends_it(standi
 @pytest.mark.usefixtures("connections")
 def test_a_wait_that_is_cancelled_again_and_again_still_closes_what_is_open(standin: Any) -> None:
     async def work() -> None:
-        closed = asyncio.Event()
+        entered, closed = asyncio.Event(), asyncio.Event()
 
         async def one() -> None:
             async with watching("dbt_cloud", "dbt_cloud_default") as watcher:
@@ -390,14 +390,16 @@ def test_a_wait_that_is_cancelled_again_and_again_still_closes_what_is_open(stan
                     closed.set()
 
                 watcher.close = close  # type: ignore[method-assign]
+                entered.set()
                 await asyncio.Event().wait()
 
         task = asyncio.ensure_future(one())
-        await asyncio.sleep(0)
+        await entered.wait()
         for _ in range(3):
             task.cancel()
             await asyncio.sleep(0)
         await asyncio.wait_for(closed.wait(), 5)
+        assert task.cancelled()
 
     asyncio.run(work())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from airflow_provider_pipehooks.services.base import Answer, Request
 
 
 @dataclass
-class World:
+class World(ABC):
     """Runs by id, each with start and end on the loop's clock; doubles as the hook that asks for them.
 
     :param faults: share of the requests that get no usable answer.
@@ -61,8 +62,9 @@ class World:
     async def areread(self) -> None:
         self.reread += 1
 
+    @abstractmethod
     def answer(self, request: Request) -> dict[str, Any]:
-        raise NotImplementedError
+        """The body of a good answer."""
 
 
 class DbtWorld(World):
