@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 #: Requests that may go at once after a quiet time, as seconds of the rate.
 _BURST_S = 1.0
 #: From nothing back to the full rate.
-_RECOVERY_S = 20.0
+_RECOVERY_S = 10.0
 #: Calls that were under way together are refused together: that halves the rate once.
 _ONE_REFUSAL_S = 5.0
 #: However often it was halved, an account is still asked this often.

@@ -15,12 +15,13 @@ from typing import Literal
 
 from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.services.base import Batch, Procedure, Request, objects, text_or_none
+from airflow_provider_pipehooks.services.base import Answer, Batch, Procedure, Request, objects, text_or_none
 
 #: The text says "less than 25", every client asks for 25.
 PAGE = 25
 #: Ten pages in turn, at best.
 _RUNS_A_BATCH = 250
+_TRIES_A_PAGE = 3
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,7 @@ def _by_start(batch: Batch, only: Literal["active_only", "completed_only"]) -> P
 def _page(batch: Batch, params: Mapping[str, str]) -> Procedure[_Page]:
     query = {"limit": str(PAGE), **params}
     request = Request(method="GET", path="/api/2.2/jobs/runs/list", params=query)
-    try:
-        answer = yield request
-    except RemoteCallError as err:
-        if not err.retryable or err.status_code == 429:
-            raise
-        answer = yield request  # once more: one bad page must not cost all that come after it
+    answer = yield from _patiently(request)
     runs = objects(answer.body.get("runs"))
     token = text_or_none(answer.body.get("next_page_token"))
     starts = [run["start_time"] for run in runs if isinstance(run.get("start_time"), int)]
@@ -121,6 +117,17 @@ def _page(batch: Batch, params: Mapping[str, str]) -> Procedure[_Page]:
         oldest_ms=min(starts) if token and starts else float("-inf"),
         token=token,
     )
+
+
+def _patiently(request: Request) -> Procedure[Answer]:
+    """One bad page must not cost all that follow. After a 429 the limit of the account holds us back."""
+    for _ in range(_TRIES_A_PAGE - 1):
+        try:
+            return (yield request)
+        except RemoteCallError as err:
+            if not err.retryable:
+                raise
+    return (yield request)
 
 
 def _start_ms(run: Run | None) -> int | None:

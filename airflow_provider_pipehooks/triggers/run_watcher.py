@@ -40,6 +40,8 @@ SIDE_BY_SIDE = 8
 #: is still queued or starting shows as running before long.
 ALL_EVERY_S = 60.0
 NOT_RUNNING_EVERY_S = 15.0
+#: But where thousands wait, no more of them a second: that is four pages of Databricks.
+TOLD_AGAIN_A_SECOND = 100
 #: Looks taken before other work in the event loop gets its turn.
 _SLICE = 25
 
@@ -72,10 +74,10 @@ class _Wait:
         self.due_s = due_s
         self.busy = False
 
-    def told_lately(self, now_s: float) -> bool:
+    def told_lately(self, now_s: float, at_least_s: float) -> bool:
         run = self.watch.run
         every_s = ALL_EVERY_S if run and run.state is RunState.RUNNING else NOT_RUNNING_EVERY_S
-        return run is not None and now_s - self.told_s < every_s
+        return run is not None and now_s - self.told_s < max(every_s, at_least_s)
 
 
 class RunWatcher:
@@ -171,12 +173,13 @@ class RunWatcher:
 
     def _batches(self, by_number: Mapping[int, list[_Wait]], service: Service) -> Iterator[Batch]:
         """Of runs that were told lately only an end is news: the others need not come back."""
-        now_s = self._clock()
+        now_s, at_least_s = self._clock(), len(self._waits) / TOLD_AGAIN_A_SECOND
         told: dict[int, Run | None] = {}
         others: dict[int, Run | None] = {}
         for number, waits in by_number.items():
-            lately = now_s >= self._ask_for_all_until_s and all(wait.told_lately(now_s) for wait in waits)
-            (told if lately else others)[number] = waits[0].watch.run
+            lately = all(wait.told_lately(now_s, at_least_s) for wait in waits)
+            quick = lately and now_s >= self._ask_for_all_until_s
+            (told if quick else others)[number] = waits[0].watch.run
         yield from service.batches_of(told, ended_only=True)
         yield from service.batches_of(others, ended_only=False)
 
