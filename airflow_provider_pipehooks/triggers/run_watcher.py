@@ -34,6 +34,8 @@ Tell = Callable[[WatchEvent], None]
 
 #: Before the first round: the triggerer hands out triggers once a second, and runs have only just started.
 GATHER_S = 1.0
+#: Runs read alone at a time, so that a thousand of them do not hold up the batches of an account.
+ALONE_SIDE_BY_SIDE = 4
 #: Batches in flight; each answer takes the event loop some milliseconds, and they may come all at once.
 SIDE_BY_SIDE = 8
 #: A run is told at least this often though it goes on: so that one that was deleted is missed, and one that
@@ -93,6 +95,7 @@ class RunWatcher:
         self._waits: dict[_Wait, None] = {}
         self._usual = UsualDurations()
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._alone_slots = asyncio.Semaphore(ALONE_SIDE_BY_SIDE)
         self._looks: set[asyncio.Task[None]] = set()
         self._rounds: asyncio.Task[None] | None = None
         self._reread = False
@@ -230,9 +233,8 @@ class RunWatcher:
             except PipehooksError as err:
                 error = err
         self._asked(batch.requests + (error is not None), error)
-        if error is None and batch.requests and not batch.ended_only:
-            possible = batch.requests * min(len(batch.wanted), waits[0].service.runs_a_page)
-            self._yield += 0.3 * (min(1.0, len(batch.found) / possible) - self._yield)
+        if error is None:
+            self._learn_yield(batch, waits[0].service)
         if quick and not batch.ended_only:
             self._ask_for_all_until_s = asked_s + ALL_EVERY_S
         missing = []
@@ -251,11 +253,19 @@ class RunWatcher:
                 await asyncio.sleep(0)
         return missing
 
+    def _learn_yield(self, batch: Batch, service: Service) -> None:
+        """Of runs seen before: where to look for others is a guess, which says nothing about batches."""
+        seen = all(run is not None for run in batch.wanted.values())
+        if seen and batch.requests and not batch.ended_only:
+            possible = batch.requests * min(len(batch.wanted), service.runs_a_page)
+            self._yield += 0.3 * (min(1.0, len(batch.found) / possible) - self._yield)
+
     async def _alone(self, wait: _Wait, asked_s: float) -> None:
-        try:
-            seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)
-        except PipehooksError as err:
-            seen = err
+        async with self._alone_slots:
+            try:
+                seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)
+            except PipehooksError as err:
+                seen = err
         self._asked(1, seen)
         self._seen(wait, seen, asked_s)
 
