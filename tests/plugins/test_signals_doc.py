@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_pipehooks.core.pipeline_events import EVENT_TYPES
 from airflow_provider_pipehooks.options import OPTIONS, SECTION
@@ -54,7 +55,10 @@ def test_every_option_exists() -> None:
 def test_the_receiver_of_the_example_can_be_connected() -> None:
     names: dict[str, object] = {}
     exec(compile(block("python"), "signals.md", "exec"), names)
-    names["pipeline_event"].disconnect(names["tell"])  # type: ignore[attr-defined]
+    signal: Any = names["pipeline_event"]
+    assert names["tell"] in list(signal.receivers_for("sales"))
+    assert names["tell"] not in list(signal.receivers_for("another DAG"))
+    signal.disconnect(names["tell"])
 
 
 def test_the_rules_of_the_example_hold(tmp_path: Path) -> None:
