@@ -30,8 +30,14 @@ OPTIONS: Mapping[str, Option] = {
     "databricks_requests_per_second": Option(
         "float",
         "25",
-        "How many requests a second one triggerer sends to one Databricks workspace. Databricks documents "
-        "100 for reading a run and 30 for listing runs.",
+        "How many requests a second one triggerer sends to one Databricks workspace, reads of single runs "
+        "apart. Databricks documents 30 for listing runs.",
+    ),
+    "databricks_run_reads_per_second": Option(
+        "float",
+        "80",
+        "How many single runs a second one triggerer reads in one Databricks workspace. Databricks documents "
+        "100.",
     ),
     "enable_pipeline_event_signals": Option(
         "boolean", "False", "Send pipeline_event signals. The name is Bamboo's."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
@@ -60,8 +61,12 @@ class DatabricksHook(RemoteHook):
         super().__init__(databricks_conn_id, **options)
 
     @classmethod
-    def requests_per_s(cls) -> float:
-        return float(read("databricks_requests_per_second"))
+    def rates(cls) -> Mapping[str, float]:
+        # Databricks counts reads of a run apart from everything else, and allows more of them.
+        return {
+            "/runs/get": float(read("databricks_run_reads_per_second")),
+            "": float(read("databricks_requests_per_second")),
+        }
 
     def read_connection(self, conn: Connection) -> Target:
         extra = extra_of(conn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
@@ -51,8 +52,8 @@ class DbtCloudHook(RemoteHook):
         super().__init__(dbt_cloud_conn_id, **options)
 
     @classmethod
-    def requests_per_s(cls) -> float:
-        return float(read("dbt_cloud_requests_per_minute")) / 60
+    def rates(cls) -> Mapping[str, float]:
+        return {"": float(read("dbt_cloud_requests_per_minute")) / 60}
 
     def read_connection(self, conn: Connection) -> Target:
         official = conn.conn_type == "dbt_cloud"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from weakref import WeakKeyDictionary
 
 #: Requests that may go at once after a quiet time, as seconds of the rate.
@@ -67,12 +67,19 @@ class RateLimit:
         self._recovered_s = now_s
 
 
-_LIMITS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int | None], RateLimit]] = (
+_Account = tuple[str, "int | None"]
+_LIMITS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Account, Mapping[str, RateLimit]]] = (
     WeakKeyDictionary()
 )
 
 
-def rate_limit_of(base_url: str, account_id: int | None, per_s: float) -> RateLimit:
-    """The limit of an account in this event loop, whatever connection leads to it."""
-    limits = _LIMITS.setdefault(asyncio.get_running_loop(), {})
-    return limits.setdefault((base_url, account_id), RateLimit(per_s))
+def rate_limits_of(
+    base_url: str, account_id: int | None, rates: Mapping[str, float]
+) -> Mapping[str, RateLimit]:
+    """The limits of an account in this event loop, whatever connection leads to it.
+
+    :param rates: name -> requests a second; each name has a limit of its own.
+    """
+    accounts = _LIMITS.setdefault(asyncio.get_running_loop(), {})
+    fresh = {name: RateLimit(per_s) for name, per_s in rates.items()}
+    return accounts.setdefault((base_url, account_id), fresh)

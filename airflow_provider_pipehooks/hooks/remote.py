@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from airflow.sdk import BaseHook
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
-from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limit_of
+from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limits_of
 from airflow_provider_pipehooks.hooks.transport import AsyncSender, SyncSender
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
 
@@ -48,8 +48,11 @@ class RemoteHook(BaseHook, ABC):
 
     @classmethod
     @abstractmethod
-    def requests_per_s(cls) -> float:
-        """How often one triggerer may ask one account, from the ``[pipehooks]`` options."""
+    def rates(cls) -> Mapping[str, float]:
+        """How often one triggerer may ask one account, from the ``[pipehooks]`` options.
+
+        :return: how a path ends -> requests a second; the first that fits counts, and ``""`` fits all.
+        """
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class RemoteHook(BaseHook, ABC):
         self._target: Target | None = None
         self._sender: SyncSender | None = None
         self._async_sender: AsyncSender | None = None
-        self._limit: RateLimit
+        self._limits: Mapping[str, RateLimit]
 
     @abstractmethod
     def read_connection(self, conn: Connection) -> Target:
@@ -158,14 +161,15 @@ class RemoteHook(BaseHook, ABC):
         target = await self.atarget()
         sender = self._async_sender or await self._open_async(target)
         headers = await self._aheaders(target.auth) if request.authorized else {}
+        limit = next(limit for end, limit in self._limits.items() if request.path.endswith(end))
         request = _addressed(request, target)
         for attempt in range(1, tries + 1):
-            await self._limit.turn()
+            await limit.turn()
             try:
                 return await sender.send(request, headers)
             except RemoteCallError as err:
                 if err.status_code == 429:
-                    self._limit.refused(err.retry_after_s)
+                    limit.refused(err.retry_after_s)
                 pause_s = self._pause(request, err, attempt, tries)
                 if pause_s is None:
                     raise _suspect(err, target) from err.__cause__
@@ -176,7 +180,7 @@ class RemoteHook(BaseHook, ABC):
         # In a thread: what sends requests takes long to import, and the event loop must not wait.
         await asyncio.to_thread(import_module, "aiohttp")
         if self._async_sender is None:  # a call that came meanwhile may have been quicker
-            self._limit = rate_limit_of(target.base_url, target.account_id, self.requests_per_s())
+            self._limits = rate_limits_of(target.base_url, target.account_id, self.rates())
             self._async_sender = AsyncSender(target, self.timeout_seconds)
         return self._async_sender
 

@@ -78,12 +78,27 @@ class Batch:
         all takes less.
     :param found: run id -> the remote's object; kept when a later request of the same batch fails.
     :param requests: how many were needed so far.
+    :param told: how many runs its own requests told, those of other batches too.
+    :param asked: run id -> the batch that now asks for it. Batches with the same one share what they are
+        told: a page of one may have runs of another.
     """
 
     wanted: Mapping[int, Run | None]
     ended_only: bool = False
     found: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     requests: int = 0
+    told: int = 0
+    asked: dict[int, Batch] = field(default_factory=dict, repr=False)
+
+    def begin(self, asked: dict[int, Batch]) -> None:
+        """From now on, be told by all batches that share ``asked``, and tell them."""
+        self.asked = asked
+        asked.update(dict.fromkeys(self.wanted, self))
+
+    def end(self) -> None:
+        """Be told no more."""
+        for run_id in self.wanted:
+            self.asked.pop(run_id, None)
 
     def take(self, page: Iterable[Mapping[str, Any]], key: str) -> int:
         """Take in the answer of one request.
@@ -91,13 +106,18 @@ class Batch:
         :param key: where an object has its run id.
         :return: how many wanted runs it told that were not told before.
         """
-        known = len(self.found)
         self.requests += 1
+        told = 0
         for data in page:
             run_id = data.get(key)
-            if isinstance(run_id, int) and run_id in self.wanted:
-                self.found[run_id] = data
-        return len(self.found) - known
+            if isinstance(run_id, int) and (batch := self._asking(run_id)) is not None:
+                told += run_id not in batch.found
+                batch.found[run_id] = data
+        self.told += told
+        return told
+
+    def _asking(self, run_id: int) -> Batch | None:
+        return self if run_id in self.wanted else self.asked.get(run_id)
 
 
 class Service(Protocol):

@@ -63,7 +63,10 @@ def _ended(batch: Batch) -> Procedure[bool]:
 
     :return: whether that was all of them: it is given up where the active ones are fewer pages.
     """
-    starts = [start for start in map(_start_ms, batch.wanted.values()) if start is not None]
+    wanted = [run for run_id, run in batch.wanted.items() if run_id not in batch.found]
+    starts = [start for start in map(_start_ms, wanted) if start is not None]
+    if not starts:
+        return True
     window = {"start_time_from": str(min(starts)), "start_time_to": str(max(starts))}
     params = {"completed_only": "true", **window}
     for _ in range(ceil(len(starts) / PAGE)):
@@ -79,11 +82,13 @@ def _newest(batch: Batch) -> Procedure[None]:
 
     Hardly more pages than they would fill: those that lie deeper are quicker read one by one.
     """
-    unseen = sum(_start_ms(run) is None for run in batch.wanted.values())
+    unseen = [run_id for run_id, run in batch.wanted.items() if _start_ms(run) is None]
     params = {"active_only": "true"}
-    for _ in range(ceil(unseen / PAGE) + 1 if unseen > 1 else 0):
+    for _ in range(ceil(len(unseen) / PAGE) + 1 if len(unseen) > 1 else 0):
+        if all(run_id in batch.found for run_id in unseen):
+            return
         page = yield from _page(batch, params)
-        if page.token is None or len(batch.found) == len(batch.wanted):
+        if page.token is None:
             return
         params = params | {"page_token": page.token}
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from typing import Any
 
 from airflow.sdk.configuration import conf
@@ -16,7 +16,7 @@ from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.hooks.services import calls_of
-from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watching
+from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watcher_of
 
 #: Airflow gives ``on_kill`` 30 s (``[triggerer] on_kill_timeout``).
 CANCEL_WITHIN_S = 28.0
@@ -95,28 +95,30 @@ class RemoteRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event, ``WaitEnded.to_json()``."""
         try:
-            end = await self._end()
+            watcher = await self._watcher()
+            service = calls_of(self.service, self.options)
+            end = await watcher.wait(service, self.run_id, self._watch(), self._tell)
         except PipehooksError as err:
             end = WaitEnded(reason="refused", message=str(err))
         await asyncio.sleep(max(0.0, self.since + settle_s() - time.time()))
         yield TriggerEvent(end.to_json())  # type: ignore[no-untyped-call]
 
-    async def _end(self) -> WaitEnded:
-        watch = Watch(
+    def _watch(self) -> Watch:
+        return Watch(
             poll_interval_s=self.poll_interval,
             since_s=self.since or time.time(),
             deadline_s=self.deadline,
             spread=random.random(),
         )
-        async with self._watcher() as watcher:
-            return await watcher.wait(calls_of(self.service, self.options), self.run_id, watch, self._tell)
 
-    def _watcher(self) -> AbstractAsyncContextManager[RunWatcher]:
-        return watching(self.service, self.conn_id, self.account_id, self.hook_params)
+    async def _watcher(self) -> RunWatcher:
+        return await watcher_of(self.service, self.conn_id, self.account_id, self.hook_params)
 
     def _tell(self, event: WatchEvent) -> None:
         warn = isinstance(event, (LookFailed, UnknownStatusSeen))
-        (self.log.warning if warn else self.log.info)("%s", event)
+        # Of the class: a logger for each of thousands of waits is a dozen objects to collect.
+        log = self.logger()
+        (log.warning if warn else log.info)("%s", event)
 
     async def on_kill(self) -> None:
         """A user ended the task while it waited: cancel the run, and see it cancelled.
@@ -142,8 +144,8 @@ class RemoteRunTrigger(BaseTrigger):
             )
             return
         self.log.warning("The task is %s: cancelling run %s", state, self.run_id)
-        async with self._watcher() as watcher:
-            end = await watcher.cancel(calls_of(self.service, self.options), self.run_id, self._tell)
+        watcher = await self._watcher()
+        end = await watcher.cancel(calls_of(self.service, self.options), self.run_id, self._tell)
         if end.run is None or not end.run.is_terminal:
             self.log.error("Run %s is not seen cancelled yet: %s", self.run_id, end.message)
 

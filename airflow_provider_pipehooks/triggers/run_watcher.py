@@ -11,9 +11,9 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,8 +34,8 @@ Tell = Callable[[WatchEvent], None]
 
 #: Before the first round: the triggerer hands out triggers once a second, and runs have only just started.
 GATHER_S = 1.0
-#: Runs read alone at a time, so that a thousand of them do not hold up the batches of an account.
-ALONE_SIDE_BY_SIDE = 4
+#: Runs read alone at a time; with the batches they are as many as the hook has connections.
+ALONE_SIDE_BY_SIDE = 12
 #: Batches in flight; each answer takes the event loop some milliseconds, and they may come all at once.
 SIDE_BY_SIDE = 8
 #: A run is told at least this often though it goes on: so that one that was deleted is missed, and one that
@@ -83,15 +83,24 @@ class _Wait:
 
 
 class RunWatcher:
-    """Looks at the runs of all waits on one connection. Use :func:`watching` to get the shared one.
+    """Looks at the runs of all waits on one connection. Use :func:`watcher_of` to get the shared one.
 
-    :param hook: its connections serve all waits; closed with the watcher.
+    :param hook: its connections serve all waits; closed with the last of them.
     :param clock: seconds since the epoch.
+    :param on_end: called when the last wait is over.
     """
 
-    def __init__(self, name: str, hook: RemoteHook, *, clock: Callable[[], float] = time.time) -> None:
-        self.name, self.hook, self.users = name, hook, 0
-        self._clock = clock
+    def __init__(
+        self,
+        name: str,
+        hook: RemoteHook,
+        *,
+        clock: Callable[[], float] = time.time,
+        on_end: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.name, self.hook = name, hook
+        self._clock, self._on_end = clock, on_end
+        self._users = 0
         self._waits: dict[_Wait, None] = {}
         self._usual = UsualDurations()
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
@@ -99,14 +108,22 @@ class RunWatcher:
         self._looks: set[asyncio.Task[None]] = set()
         self._rounds: asyncio.Task[None] | None = None
         self._reread = False
+        self._asked: dict[int, Batch] = {}
         #: What batches told per request, of what they could; 0 to 1.
         self._yield = 1.0
         #: Until then asking for ended runs only takes more than asking for all.
         self._ask_for_all_until_s = 0.0
 
-    async def wait(self, service: Service, run_id: int | str, watch: Watch, tell: Tell) -> WaitEnded:
-        """Wait as ``watch`` says; ``tell`` hears of everything that happens, in the caller's context."""
-        wait = _Wait(service, run_id, watch, tell, due_s=self._clock())
+    def wait(self, service: Service, run_id: int | str, watch: Watch, tell: Tell) -> Awaitable[WaitEnded]:
+        """Wait as ``watch`` says; ``tell`` hears of everything that happens, in the caller's context.
+
+        Thousands are open at once, and what the garbage collector has to look through blocks the event
+        loop: so what is suspended holds the wait and nothing else.
+        """
+        return self._until_over(_Wait(service, run_id, watch, tell, due_s=self._clock()))
+
+    async def _until_over(self, wait: _Wait) -> WaitEnded:
+        self._users += 1
         self._waits[wait] = None
         if self._rounds is None:
             self._rounds = self._spawn(self._run())
@@ -114,18 +131,31 @@ class RunWatcher:
             return await wait.future
         finally:
             del self._waits[wait]
+            await self._leave()
 
     async def cancel(self, service: Service, run_id: int | str, tell: Tell) -> WaitEnded:
         """Cancel a run and look until it is over, for as long as a kill leaves us.
 
         :raises RemoteCallError: the remote did not take the cancel.
         """
-        await self.hook.acall(service.cancel_run(run_id))
-        return await self.wait(service, run_id, confirming(), tell)
+        self._users += 1
+        try:
+            await self.hook.acall(service.cancel_run(run_id))
+            return await self.wait(service, run_id, confirming(), tell)
+        finally:
+            await self._leave()
 
-    async def close(self) -> None:
+    async def _leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._on_end()
+            # A killed trigger is cancelled again and again; what is open has to be closed all the same.
+            await asyncio.shield(asyncio.ensure_future(self._close()))
+
+    async def _close(self) -> None:
         """End every task and connection."""
         tasks = [*self._looks, *([self._rounds] if self._rounds else [])]
+        self._rounds = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -197,6 +227,8 @@ class RunWatcher:
     def _begin(self, waits: list[_Wait], batch: Batch | None, asked_s: float) -> None:
         for wait in waits:
             wait.busy = True
+        if batch is not None:
+            batch.begin(self._asked)
         task = self._spawn(self._look_at(waits, batch, asked_s))
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
@@ -206,7 +238,7 @@ class RunWatcher:
     async def _look_at(self, waits: list[_Wait], batch: Batch | None, asked_s: float) -> None:
         try:
             left = waits if batch is None else await self._together(waits, batch, asked_s)
-            answers = (self._alone(wait, asked_s) for wait in left)
+            answers = (self._alone(wait, batch, asked_s) for wait in left)
             for crash in await asyncio.gather(*answers, return_exceptions=True):
                 if crash is not None:
                     raise crash
@@ -217,6 +249,8 @@ class RunWatcher:
                 if wait.busy:
                     self._seen(wait, unseen, asked_s)
         finally:
+            if batch is not None:
+                batch.end()
             for wait in waits:
                 wait.busy = False
 
@@ -232,7 +266,7 @@ class RunWatcher:
                 await self.hook.acall(waits[0].service.read_batch(batch), tries=1)
             except PipehooksError as err:
                 error = err
-        self._asked(batch.requests + (error is not None), error)
+        self._count_asked(batch.requests + (error is not None), error)
         if error is None:
             self._learn_yield(batch, waits[0].service)
         if quick and not batch.ended_only:
@@ -258,16 +292,22 @@ class RunWatcher:
         seen = all(run is not None for run in batch.wanted.values())
         if seen and batch.requests and not batch.ended_only:
             possible = batch.requests * min(len(batch.wanted), service.runs_a_page)
-            self._yield += 0.3 * (min(1.0, len(batch.found) / possible) - self._yield)
+            self._yield += 0.3 * (min(1.0, batch.told / possible) - self._yield)
 
-    async def _alone(self, wait: _Wait, asked_s: float) -> None:
+    async def _alone(self, wait: _Wait, batch: Batch | None, asked_s: float) -> None:
         async with self._alone_slots:
-            try:
-                seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)
-            except PipehooksError as err:
-                seen = err
-        self._asked(1, seen)
+            # While it queued, a page of another batch may have told it.
+            told = batch.found.get(wait.number or 0) if batch else None
+            seen = await self._read(wait) if told is None else _parsed(wait.service, told)
         self._seen(wait, seen, asked_s)
+
+    async def _read(self, wait: _Wait) -> Run | PipehooksError:
+        try:
+            seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)
+        except PipehooksError as err:
+            seen = err
+        self._count_asked(1, seen)
+        return seen
 
     def _seen(self, wait: _Wait, seen: Run | PipehooksError, asked_s: float) -> None:
         """Take one observation into a wait."""
@@ -305,7 +345,7 @@ class RunWatcher:
 
     # Small things
 
-    def _asked(self, requests: int, answer: object) -> None:
+    def _count_asked(self, requests: int, answer: object) -> None:
         _count("requests", self.name, requests)
         if isinstance(answer, RemoteCallError) and answer.status_code == 429:
             _count("refused_429", self.name)
@@ -327,11 +367,12 @@ def _parsed(service: Service, data: Mapping[str, Any]) -> Run | PipehooksError:
 _WATCHERS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, RunWatcher]] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def watching(
+async def watcher_of(
     name: str, conn_id: str, account_id: int | None = None, hook_params: Mapping[str, Any] | None = None
-) -> AsyncIterator[RunWatcher]:
+) -> RunWatcher:
     """The watcher of a connection in this event loop, shared with everyone who asks for the same.
+
+    To be used at once: it ends with its last wait.
 
     :param name: of the service.
     :param hook_params: waits with other parameters have another watcher.
@@ -343,17 +384,9 @@ async def watching(
         # In a thread: Airflow reads its list of metrics with the first one, and the loop must not wait.
         await asyncio.to_thread(_count, "rounds", name, 0)
     if key not in watchers:
-        watchers[key] = RunWatcher(name, open_hook(name, conn_id, account_id, hook_params=hook_params))
-    watcher = watchers[key]
-    watcher.users += 1
-    try:
-        yield watcher
-    finally:
-        watcher.users -= 1
-        if not watcher.users:
-            del watchers[key]
-            # A killed trigger is cancelled again and again; what is open has to be closed all the same.
-            await asyncio.shield(asyncio.ensure_future(watcher.close()))
+        hook = open_hook(name, conn_id, account_id, hook_params=hook_params)
+        watchers[key] = RunWatcher(name, hook, on_end=partial(watchers.pop, key))
+    return watchers[key]
 
 
 # Metrics: names as in the README

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limit_of
+from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limits_of
 from tests import virtual_time
 
 Clock = Callable[[], float]
@@ -88,9 +88,26 @@ def test_however_often_it_was_refused_an_account_is_still_asked() -> None:
     assert virtual_time.run(work) <= 50 * 5
 
 
-def test_an_account_has_one_limit_in_an_event_loop() -> None:
+def test_an_account_has_one_set_of_limits_in_an_event_loop() -> None:
     async def work(clock: Clock) -> tuple[bool, bool]:
-        one = rate_limit_of("https://a", 1, 5.0)
-        return one is rate_limit_of("https://a", 1, 5.0), one is rate_limit_of("https://a", 2, 5.0)
+        rates = {"": 5.0}
+        one = rate_limits_of("https://a", 1, rates)
+        return one is rate_limits_of("https://a", 1, rates), one is rate_limits_of("https://a", 2, rates)
 
     assert virtual_time.run(work) == (True, False)
+
+
+def test_each_kind_of_call_has_a_limit_of_its_own() -> None:
+    async def work(clock: Clock) -> tuple[float, float]:
+        limits = rate_limits_of("https://a", 1, {"/runs/get": 100.0, "": 1.0})
+        begin = clock()
+        for _ in range(3):
+            await limits["/runs/get"].turn()
+        reads_s = clock() - begin
+        for _ in range(3):
+            await limits[""].turn()
+        return reads_s, clock() - begin
+
+    reads_s, all_s = virtual_time.run(work)
+    assert reads_s < 0.1
+    assert all_s >= 1.0

@@ -16,17 +16,20 @@ from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationEr
 from airflow_provider_pipehooks.core.events import StateChanged, StillWaiting, WaitEnded
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
+from airflow_provider_pipehooks.hooks.databricks import DatabricksHook
+from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.hooks.services import calls_of
 from airflow_provider_pipehooks.services.base import Request, Service
 from airflow_provider_pipehooks.triggers import run_watcher
-from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watching
+from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watcher_of
 from tests import virtual_time
 from tests.core.anything import a_run, bounded
 from tests.core.observations import observations, walk, watches
 from tests.triggers.worlds import DatabricksWorld, DbtWorld, World
 
 WORLDS: dict[str, type[World]] = {"dbt_cloud": DbtWorld, "databricks_jobs": DatabricksWorld}
+HOOKS: dict[str, type[RemoteHook]] = {"dbt_cloud": DbtCloudHook, "databricks_jobs": DatabricksHook}
 Clock = Callable[[], float]
 
 
@@ -39,7 +42,7 @@ class Waiting:
 
     def __init__(self, name: str, clock: Clock, **world: Any) -> None:
         self.name, self.clock = name, clock
-        self.world = WORLDS[name](clock, **world)
+        self.world = WORLDS[name](clock, rates=HOOKS[name].rates(), **world)
         self.watcher = RunWatcher(name, cast("RemoteHook", self.world), clock=clock)
 
     def run(self, run_id: int, lasts_s: float, *, ago_s: float = 0.0) -> int:
@@ -63,9 +66,7 @@ class Waiting:
         return await self.watcher.wait(calls_of(self.name, options), run_id, watch, tell)
 
     async def all(self, waits: list[Any]) -> list[Any]:
-        ends = await asyncio.gather(*waits)
-        await self.watcher.close()
-        return ends
+        return await asyncio.gather(*waits)
 
 
 @pytest.fixture(params=WORLDS)
@@ -360,48 +361,80 @@ def test_waits_on_one_connection_share_a_watcher_and_the_last_one_ends_it(standi
     other = {"timeout_seconds": 3}
 
     async def work() -> tuple[Any, ...]:
-        async with watching("dbt_cloud", "dbt_cloud_default") as one:
-            async with watching("dbt_cloud", "dbt_cloud_default") as same:
-                assert one is same
-            async with watching("dbt_cloud", "dbt_cloud_default", hook_params=other) as different:
-                assert one is not different
+        def wait_on(watcher: RunWatcher) -> Any:
             run_id = standin.dbt_cloud.start(standin.dbt_cloud.add_job("j"))
             watch = Watch(poll_interval_s=0.01, since_s=0.0)
-            await one.wait(calls_of("dbt_cloud"), run_id, watch, nobody)
-            session: Any = one.hook._async_sender._session  # type: ignore[union-attr]
+            return watcher.wait(calls_of("dbt_cloud"), run_id, watch, nobody)
+
+        one = await watcher_of("dbt_cloud", "dbt_cloud_default")
+        same = await watcher_of("dbt_cloud", "dbt_cloud_default")
+        different = await watcher_of("dbt_cloud", "dbt_cloud_default", hook_params=other)
+        assert one is same
+        assert one is not different
+        waits = asyncio.gather(wait_on(one), wait_on(one), wait_on(different))
+        await asyncio.sleep(0)
+        session: Any = None
+        while session is None:
+            await asyncio.sleep(0)
+            session = one.hook._async_sender and one.hook._async_sender._session
+        await waits
         watchers = run_watcher._WATCHERS[asyncio.get_running_loop()]
         return len(watchers), len(asyncio.all_tasks()), session.closed
 
     assert asyncio.run(work()) == (0, 1, True)
 
 
-@pytest.mark.usefixtures("connections")
-def test_a_wait_that_is_cancelled_again_and_again_still_closes_what_is_open(standin: Any) -> None:
-    async def work() -> None:
-        entered, closed = asyncio.Event(), asyncio.Event()
+def test_a_watcher_whose_last_wait_has_ended_begins_again_with_the_next(name: str) -> None:
+    async def work(clock: Clock) -> list[str]:
+        here = Waiting(name, clock)
+        return [(await here.wait(here.run(number, 10))).reason for number in (1, 2)]
 
-        async def one() -> None:
-            async with watching("dbt_cloud", "dbt_cloud_default") as watcher:
-                slow = watcher.close
+    assert virtual_time.run(work) == ["run_ended", "run_ended"]
 
-                async def close() -> None:
-                    await asyncio.sleep(0.01)
-                    await slow()
-                    closed.set()
 
-                watcher.close = close  # type: ignore[method-assign]
-                entered.set()
-                await asyncio.Event().wait()
+def test_a_cancel_keeps_its_connections_though_the_last_other_wait_ends(name: str) -> None:
+    async def work(clock: Clock) -> tuple[int, str]:
+        here = Waiting(name, clock)
+        waiting = asyncio.ensure_future(here.wait(here.run(1, 300)))
+        await asyncio.sleep(10)
 
-        task = asyncio.ensure_future(one())
-        await entered.wait()
+        def end_the_other(request: Request) -> None:
+            if request.method == "POST":
+                waiting.cancel()
+                here.world.runs[2] = (clock() - 10, clock())
+
+        here.run(2, 300)
+        here.world.before = end_the_other
+        end = await here.watcher.cancel(calls_of(name), 2, nobody)
+        return here.world.closed, end.reason
+
+    assert virtual_time.run(work) == (1, "run_ended")
+
+
+def test_a_wait_that_is_cancelled_again_and_again_still_closes_what_is_open(name: str) -> None:
+    async def work(clock: Clock) -> int:
+        here = Waiting(name, clock)
+        here.world.aclose = slow_close = SlowClose()  # type: ignore[method-assign]
+        task = asyncio.ensure_future(here.wait(here.run(1, 300)))
+        await asyncio.sleep(10)
         for _ in range(3):
             task.cancel()
             await asyncio.sleep(0)
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.sleep(1)
         assert task.cancelled()
+        return slow_close.done
 
-    asyncio.run(work())
+    assert virtual_time.run(work) == 1
+
+
+class SlowClose:
+    """What closes connections, in more than one step of the event loop."""
+
+    done = 0
+
+    async def __call__(self) -> None:
+        await asyncio.sleep(0.01)
+        self.done += 1
 
 
 # --- the same wait as in a worker -------------------------------------------------------------------------
@@ -436,7 +469,6 @@ def test_a_wait_in_the_triggerer_ends_as_the_same_wait_in_a_worker(watch: Watch,
         watcher = RunWatcher("dbt_cloud", cast("RemoteHook", here), clock=clock)
         begun = replace(watch, since_s=clock(), deadline_s=None)
         end = await watcher.wait(cast("Service", here), 42, begun, events.append)
-        await watcher.close()
         return end, [event for event in events if not isinstance(event, StillWaiting)]
 
     end, events = virtual_time.run(work)

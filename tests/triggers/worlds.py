@@ -7,12 +7,13 @@ import json
 import random
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_pipehooks.core.errors import NotFound, RemoteCallError
+from airflow_provider_pipehooks.hooks.rate import RateLimit
 from airflow_provider_pipehooks.services.base import Answer, Request
 
 
@@ -21,10 +22,12 @@ class World(ABC):
     """Runs by id, each with start and end on the loop's clock; doubles as the hook that asks for them.
 
     :param faults: share of the requests that get no usable answer.
+    :param rates: as the real hook has them; turns are waited for as it does.
     """
 
     clock: Callable[[], float]
     faults: float = 0.0
+    rates: Mapping[str, float] = field(default_factory=dict)
     runs: dict[int, tuple[float, float]] = field(default_factory=dict)
     journal: list[Request] = field(default_factory=list)
     closed: int = 0
@@ -32,6 +35,9 @@ class World(ABC):
     random: random.Random = field(default_factory=lambda: random.Random(1))
     #: Called with each request before it is answered; may raise.
     before: Callable[[Request], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.limits = {end: RateLimit(per_s, clock=self.clock) for end, per_s in self.rates.items()}
 
     async def acall(self, procedure: Generator[Request, Answer, Any], *, tries: int = 1) -> Any:
         answer: Answer | RemoteCallError | None = None
@@ -46,6 +52,8 @@ class World(ABC):
             answer = await self._answered(request)
 
     async def _answered(self, request: Request) -> Answer | RemoteCallError:
+        for limit in [limit for end, limit in self.limits.items() if request.path.endswith(end)][:1]:
+            await limit.turn()
         self.journal.append(request)
         await asyncio.sleep(self.random.uniform(0.02, 0.2))
         try:
@@ -74,7 +82,7 @@ class DbtWorld(World):
             statuses = json.loads(request.params.get("status__in", "[3, 10]"))
             found = [run for run in runs if run["status"] in statuses]
             return {"data": found[: int(request.params["limit"])]}
-        run_id = int(request.path.rstrip("/").rpartition("/")[2])
+        run_id = int(request.path.split("/runs/")[1].split("/")[0])
         if run_id not in self.runs:
             raise NotFound(f"{request} answered 404", status_code=404)
         return {"data": self._run(run_id)}
@@ -95,6 +103,8 @@ class DatabricksWorld(World):
     _ids: list[int] = field(default_factory=list)
 
     def answer(self, request: Request) -> dict[str, Any]:
+        if request.path.endswith("runs/cancel"):
+            return {}
         if request.path.endswith("runs/get"):
             return self._run(int(request.params["run_id"]))
         return self._list(dict(request.params))
