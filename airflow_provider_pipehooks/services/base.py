@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
@@ -79,6 +79,7 @@ class Batch:
     :param found: run id -> the remote's object; kept when a later request of the same batch fails.
     :param requests: how many were needed so far.
     :param told: how many runs its own requests told, those of other batches too.
+    :param tell: called with run id and object as soon as an answer has it.
     :param asked: run id -> the batch that now asks for it. Batches with the same one share what they are
         told: a page of one may have runs of another.
     """
@@ -88,6 +89,7 @@ class Batch:
     found: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     requests: int = 0
     told: int = 0
+    tell: Callable[[int, Mapping[str, Any]], object] = lambda run_id, data: None
     asked: dict[int, Batch] = field(default_factory=dict, repr=False)
 
     def begin(self, asked: dict[int, Batch]) -> None:
@@ -98,7 +100,8 @@ class Batch:
     def end(self) -> None:
         """Be told no more."""
         for run_id in self.wanted:
-            self.asked.pop(run_id, None)
+            if self.asked.get(run_id) is self:
+                del self.asked[run_id]
 
     def take(self, page: Iterable[Mapping[str, Any]], key: str) -> int:
         """Take in the answer of one request.
@@ -113,6 +116,7 @@ class Batch:
             if isinstance(run_id, int) and (batch := self._asking(run_id)) is not None:
                 told += run_id not in batch.found
                 batch.found[run_id] = data
+                batch.tell(run_id, data)
         self.told += told
         return told
 

@@ -52,7 +52,7 @@ class _Wait:
     """One wait: its run, what it knows, and the future that its trigger sleeps on."""
 
     __slots__ = (
-        "busy",
+        "asked_by",
         "context",
         "due_s",
         "future",
@@ -74,7 +74,8 @@ class _Wait:
         self.context = copy_context()
         self.future: asyncio.Future[WaitEnded] = asyncio.get_running_loop().create_future()
         self.due_s = due_s
-        self.busy = False
+        #: The look under way that will tell of it.
+        self.asked_by: object = None
 
     def told_lately(self, now_s: float, at_least_s: float) -> bool:
         run = self.watch.run
@@ -183,7 +184,7 @@ class RunWatcher:
             await self.hook.areread()
         now_s = self._clock()
         soon_s = now_s + self._gap_s() / 2
-        due = [wait for wait in self._waits if wait.due_s <= soon_s and not wait.busy]
+        due = [wait for wait in self._waits if wait.due_s <= soon_s and wait.asked_by is None]
         if due:
             _count("rounds", self.name)
             _gauge("waits", len(self._waits), self.name)
@@ -225,11 +226,15 @@ class RunWatcher:
         return False
 
     def _begin(self, waits: list[_Wait], batch: Batch | None, asked_s: float) -> None:
-        for wait in waits:
-            wait.busy = True
         if batch is not None:
+            by_number: dict[int, list[_Wait]] = {}
+            for wait in waits:
+                by_number.setdefault(wait.number or 0, []).append(wait)
+            batch.tell = partial(self._told, by_number)
             batch.begin(self._asked)
         task = self._spawn(self._look_at(waits, batch, asked_s))
+        for wait in waits:
+            wait.asked_by = task
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
 
@@ -246,16 +251,17 @@ class RunWatcher:
             log.exception("A look at %s runs of %s crashed; they are looked at again", len(waits), self.name)
             unseen = RemoteCallError(f"A look crashed, see the triggerer's log: {err!r}", retryable=True)
             for wait in waits:
-                if wait.busy:
+                if wait.asked_by is asyncio.current_task():
                     self._seen(wait, unseen, asked_s)
         finally:
             if batch is not None:
                 batch.end()
             for wait in waits:
-                wait.busy = False
+                if wait.asked_by is asyncio.current_task():
+                    wait.asked_by = None
 
     async def _together(self, waits: list[_Wait], batch: Batch, asked_s: float) -> list[_Wait]:
-        """Read a batch.
+        """Read a batch; runs that it tells are seen as soon as it does.
 
         :return: the waits whose run it did not tell: these are asked for alone before they are doubted.
         """
@@ -272,11 +278,9 @@ class RunWatcher:
         if quick and not batch.ended_only:
             self._ask_for_all_until_s = asked_s + ALL_EVERY_S
         missing = []
-        for at, wait in enumerate(waits, start=1):
-            if (data := batch.found.get(wait.number or 0)) is not None:
-                wait.told_s = asked_s
-                self._seen(wait, _parsed(wait.service, data), asked_s)
-            elif error is None and batch.ended_only and wait.watch.run is not None:
+        silent = [wait for wait in waits if wait.number not in batch.found]
+        for at, wait in enumerate(silent, start=1):
+            if error is None and batch.ended_only and wait.watch.run is not None:
                 self._seen(wait, wait.watch.run, asked_s)
             elif error is None:
                 missing.append(wait)
@@ -287,6 +291,12 @@ class RunWatcher:
                 await asyncio.sleep(0)
         return missing
 
+    def _told(self, waits: Mapping[int, list[_Wait]], number: int, data: Mapping[str, Any]) -> None:
+        now_s = self._clock()
+        for wait in waits[number]:
+            wait.told_s = now_s
+            self._seen(wait, _parsed(wait.service, data), now_s)
+
     def _learn_yield(self, batch: Batch, service: Service) -> None:
         """Of runs seen before: where to look for others is a guess, which says nothing about batches."""
         seen = all(run is not None for run in batch.wanted.values())
@@ -296,22 +306,18 @@ class RunWatcher:
 
     async def _alone(self, wait: _Wait, batch: Batch | None, asked_s: float) -> None:
         async with self._alone_slots:
-            # While it queued, a page of another batch may have told it.
-            told = batch.found.get(wait.number or 0) if batch else None
-            seen = await self._read(wait) if told is None else _parsed(wait.service, told)
-        self._seen(wait, seen, asked_s)
-
-    async def _read(self, wait: _Wait) -> Run | PipehooksError:
-        try:
-            seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)
-        except PipehooksError as err:
-            seen = err
+            if batch is not None and wait.number in batch.found:
+                return  # while it queued, a page of another batch told it
+            try:
+                seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)
+            except PipehooksError as err:
+                seen = err
         self._count_asked(1, seen)
-        return seen
+        self._seen(wait, seen, asked_s)
 
     def _seen(self, wait: _Wait, seen: Run | PipehooksError, asked_s: float) -> None:
         """Take one observation into a wait."""
-        wait.busy = False
+        wait.asked_by = None
         if wait.future.done():
             return
         if not isinstance(seen, (Run, RemoteCallError)):  # settings: waiting cannot mend them

@@ -145,6 +145,24 @@ def test_a_run_that_a_batch_does_not_tell_is_asked_for_alone_before_it_is_doubte
     assert virtual_time.run(work) == ["run_ended"] * 3
 
 
+def test_a_wait_hears_of_its_run_before_the_last_page_of_its_batch_has_come() -> None:
+    heard_s: list[float] = []
+
+    async def work(clock: Clock) -> None:
+        here, begin_s = Waiting("databricks_jobs", clock), clock()
+
+        def tell(event: Any) -> None:
+            heard_s.append(clock() - begin_s)
+
+        runs = [here.run(number, 100, ago_s=2000 - number) for number in range(1, 1001)]
+        await here.all([here.wait(run_id, tell=tell) for run_id in runs])
+
+    virtual_time.run(work)
+    first_looks_s = sorted(heard_s)[:1000]
+    assert first_looks_s[0] < 1.5  # of which one second is for gathering
+    assert 4 < first_looks_s[-1] < 10
+
+
 def test_a_new_wait_joins_the_next_round_instead_of_starting_its_own() -> None:
     async def work(clock: Clock) -> int:
         here = Waiting("dbt_cloud", clock)
