@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +14,13 @@ from airflow.sdk.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_pipehooks.core.errors import PipehooksError
-from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
+from airflow_provider_pipehooks.core.events import (
+    LookFailed,
+    StateChanged,
+    UnknownStatusSeen,
+    WaitEnded,
+    WatchEvent,
+)
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.hooks.services import calls_of
 from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watcher_of
@@ -33,6 +40,17 @@ def settle_s() -> float:
     """
     interval: float = conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
     return interval + 1.0 if interval else 0.0
+
+
+def _level(event: WatchEvent) -> int:
+    """Thousands of triggers share one log, which Airflow reads slowly: nothing is told there twice.
+
+    The worker that started the run has told of it, and Airflow logs the event that the run's end becomes.
+    """
+    if isinstance(event, (LookFailed, UnknownStatusSeen)):
+        return logging.WARNING
+    told = isinstance(event, StateChanged) and (event.old is None or event.new.is_terminal)
+    return logging.DEBUG if told else logging.INFO
 
 
 class RemoteRunTrigger(BaseTrigger):
@@ -115,10 +133,8 @@ class RemoteRunTrigger(BaseTrigger):
         return await watcher_of(self.service, self.conn_id, self.account_id, self.hook_params)
 
     def _tell(self, event: WatchEvent) -> None:
-        warn = isinstance(event, (LookFailed, UnknownStatusSeen))
         # Of the class: a logger for each of thousands of waits is a dozen objects to collect.
-        log = self.logger()
-        (log.warning if warn else log.info)("%s", event)
+        self.logger().log(_level(event), "%s", event)
 
     async def on_kill(self) -> None:
         """A user ended the task while it waited: cancel the run, and see it cancelled.

@@ -27,6 +27,7 @@ from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.hooks.services import open_hook
 from airflow_provider_pipehooks.hooks.waiting import confirming
 from airflow_provider_pipehooks.services.base import Batch, Service
+from airflow_provider_pipehooks.triggers.trickle import Trickle
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class RunWatcher:
         self._rounds: asyncio.Task[None] | None = None
         self._reread = False
         self._asked: dict[int, Batch] = {}
+        self._trickle = Trickle()
         #: What batches told per request, of what they could; 0 to 1.
         self._yield = 1.0
         #: Until then asking for ended runs only takes more than asking for all.
@@ -132,6 +134,7 @@ class RunWatcher:
             return await wait.future
         finally:
             del self._waits[wait]
+            self._trickle.flush(wait)
             await self._leave()
 
     async def cancel(self, service: Service, run_id: int | str, tell: Tell) -> WaitEnded:
@@ -160,6 +163,7 @@ class RunWatcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._trickle.close()
         await self.hook.aclose()
 
     # Rounds
@@ -327,8 +331,9 @@ class RunWatcher:
         wait.watch = step.watch
         self._reread |= step.reread_connection
         for event in step.events:
-            wait.context.run(wait.tell, event)
+            self._trickle.put(wait, partial(wait.context.run, wait.tell, event))
         if step.end is not None:
+            self._trickle.flush(wait)
             wait.future.set_result(step.end)
             self._learn(step.end.run)
             return

@@ -21,7 +21,7 @@ from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.hooks.services import calls_of
 from airflow_provider_pipehooks.services.base import Request, Service
-from airflow_provider_pipehooks.triggers import run_watcher
+from airflow_provider_pipehooks.triggers import run_watcher, trickle
 from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watcher_of
 from tests import virtual_time
 from tests.core.anything import a_run, bounded
@@ -145,7 +145,10 @@ def test_a_run_that_a_batch_does_not_tell_is_asked_for_alone_before_it_is_doubte
     assert virtual_time.run(work) == ["run_ended"] * 3
 
 
-def test_a_wait_hears_of_its_run_before_the_last_page_of_its_batch_has_come() -> None:
+def test_a_wait_hears_of_its_run_before_the_last_page_of_its_batch_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trickle, "AT_ONCE", 10_000)
     heard_s: list[float] = []
 
     async def work(clock: Clock) -> None:
@@ -210,6 +213,48 @@ def test_a_task_of_a_databricks_run_is_looked_at_alone() -> None:
         return {request.path for request in here.world.journal}
 
     assert virtual_time.run(work) == {"/api/2.2/jobs/runs/get"}
+
+
+def test_a_thousand_waits_in_trouble_do_not_flood_the_log(name: str) -> None:
+    told_s: list[float] = []
+
+    async def work(clock: Clock) -> None:
+        here = Waiting(name, clock)
+        here.world.faults = 1.0
+        waits = [
+            asyncio.ensure_future(here.wait(here.run(number, 10), tell=lambda _: told_s.append(clock())))
+            for number in range(1, 1001)
+        ]
+        await asyncio.sleep(5)
+        here.world.faults = 0.0
+        await asyncio.gather(*waits)
+
+    virtual_time.run(work)
+    in_a_second = [sum(at <= other < at + 1 for other in told_s) for at in sorted(told_s)[:300]]
+    assert len(told_s) >= 2000
+    assert max(in_a_second) <= 110
+
+
+def test_what_a_wait_had_to_tell_is_told_before_it_is_over(name: str) -> None:
+    async def work(clock: Clock) -> list[str]:
+        here, told = Waiting(name, clock), list[str]()
+        await here.wait(here.run(1, 10), tell=lambda event: told.append(type(event).__name__))
+        return told
+
+    assert virtual_time.run(work) == ["StateChanged", "StateChanged"]
+
+
+def test_a_crash_while_it_is_told_costs_nobody_else(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(clock: Clock) -> list[WaitEnded]:
+        here = Waiting(name, clock)
+
+        def crash(_: Any) -> None:
+            raise RuntimeError("no log")
+
+        return await here.all([here.wait(here.run(1, 10), tell=crash), here.wait(here.run(2, 10))])
+
+    assert [end.reason for end in virtual_time.run(work)] == ["run_ended"] * 2
+    assert {record.getMessage() for record in caplog.records} == {"What a wait had to tell was lost"}
 
 
 def test_events_are_told_in_the_context_of_their_wait() -> None:
