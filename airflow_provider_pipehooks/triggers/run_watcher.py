@@ -11,27 +11,25 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextvars import Context, copy_context
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
-from airflow_provider_pipehooks.core.events import WaitEnded, WatchEvent
+from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.pace import SHORTEST_PAUSE_S, UsualDurations, pause_s
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch, look
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.hooks.services import open_hook
 from airflow_provider_pipehooks.hooks.waiting import confirming
 from airflow_provider_pipehooks.services.base import Batch, Service
+from airflow_provider_pipehooks.triggers.sharing import Sharing, Tell, Wait
 from airflow_provider_pipehooks.triggers.trickle import Trickle
 
 log = logging.getLogger(__name__)
-
-Tell = Callable[[WatchEvent], None]
 
 #: Before the first round: the triggerer hands out triggers once a second, and runs have only just started.
 GATHER_S = 1.0
@@ -39,49 +37,8 @@ GATHER_S = 1.0
 ALONE_SIDE_BY_SIDE = 12
 #: Batches in flight; each answer takes the event loop some milliseconds, and they may come all at once.
 SIDE_BY_SIDE = 8
-#: A run is told at least this often though it goes on: so that one that was deleted is missed, and one that
-#: is still queued or starting shows as running before long.
-ALL_EVERY_S = 60.0
-NOT_RUNNING_EVERY_S = 15.0
-#: But where thousands wait, no more of them a second: that is four pages of Databricks.
-TOLD_AGAIN_A_SECOND = 100
 #: Looks taken before other work in the event loop gets its turn.
 _SLICE = 25
-
-
-class _Wait:
-    """One wait: its run, what it knows, and the future that its trigger sleeps on."""
-
-    __slots__ = (
-        "asked_by",
-        "context",
-        "due_s",
-        "future",
-        "number",
-        "run_id",
-        "service",
-        "tell",
-        "told_s",
-        "watch",
-    )
-
-    def __init__(self, service: Service, run_id: int | str, watch: Watch, tell: Tell, due_s: float) -> None:
-        self.service, self.run_id, self.watch, self.tell = service, run_id, watch, tell
-        #: When a batch last told of the run: only then does the silence of the next one say that it goes on.
-        self.told_s = float("-inf")
-        #: None where the run has to be read alone.
-        self.number = int(run_id) if service.in_batches and str(run_id).isdecimal() else None
-        #: The log of a task is found by the context of its trigger.
-        self.context = copy_context()
-        self.future: asyncio.Future[WaitEnded] = asyncio.get_running_loop().create_future()
-        self.due_s = due_s
-        #: The look under way that will tell of it.
-        self.asked_by: object = None
-
-    def told_lately(self, now_s: float, at_least_s: float) -> bool:
-        run = self.watch.run
-        every_s = ALL_EVERY_S if run and run.state is RunState.RUNNING else NOT_RUNNING_EVERY_S
-        return run is not None and now_s - self.told_s < max(every_s, at_least_s)
 
 
 class RunWatcher:
@@ -103,7 +60,7 @@ class RunWatcher:
         self.name, self.hook = name, hook
         self._clock, self._on_end = clock, on_end
         self._users = 0
-        self._waits: dict[_Wait, None] = {}
+        self._waits: dict[Wait, None] = {}
         self._usual = UsualDurations()
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._alone_slots = asyncio.Semaphore(ALONE_SIDE_BY_SIDE)
@@ -112,10 +69,7 @@ class RunWatcher:
         self._reread = False
         self._asked: dict[int, Batch] = {}
         self._trickle = Trickle()
-        #: What batches told per request, of what they could; 0 to 1.
-        self._yield = 1.0
-        #: Until then asking for ended runs only takes more than asking for all.
-        self._ask_for_all_until_s = 0.0
+        self._sharing = Sharing()
 
     def wait(self, service: Service, run_id: int | str, watch: Watch, tell: Tell) -> Awaitable[WaitEnded]:
         """Wait as ``watch`` says; ``tell`` hears of everything that happens, in the caller's context.
@@ -123,9 +77,9 @@ class RunWatcher:
         Thousands are open at once, and what the garbage collector has to look through blocks the event
         loop: so what is suspended holds the wait and nothing else.
         """
-        return self._until_over(_Wait(service, run_id, watch, tell, due_s=self._clock()))
+        return self._until_over(Wait(service, run_id, watch, tell, due_s=self._clock()))
 
-    async def _until_over(self, wait: _Wait) -> WaitEnded:
+    async def _until_over(self, wait: Wait) -> WaitEnded:
         self._users += 1
         self._waits[wait] = None
         if self._rounds is None:
@@ -192,46 +146,12 @@ class RunWatcher:
         if due:
             _count("rounds", self.name)
             _gauge("waits", len(self._waits), self.name)
-            for waits, batch in self._shares(due):
+            for waits, batch in self._sharing.split(due, now_s, len(self._waits)):
                 self._begin(waits, batch, now_s)
 
-    def _shares(self, due: Sequence[_Wait]) -> Iterator[tuple[list[_Wait], Batch | None]]:
-        """Who is asked for together, by the way that needs fewer requests."""
-        by_number: dict[int, list[_Wait]] = {}
-        for wait in due:
-            if wait.number is not None:
-                by_number.setdefault(wait.number, []).append(wait)
-        together = self._pays(by_number, due[0].service)
-        log.debug("%s: %s waits due, %s", self.name, len(due), "in batches" if together else "one by one")
-        for batch in self._batches(by_number, due[0].service) if together else ():
-            yield [wait for number in batch.wanted for wait in by_number[number]], batch
-        for wait in due:
-            if not together or wait.number is None:
-                yield [wait], None
-
-    def _batches(self, by_number: Mapping[int, list[_Wait]], service: Service) -> Iterator[Batch]:
-        """Of runs that were told lately only an end is news: the others need not come back."""
-        now_s, at_least_s = self._clock(), len(self._waits) / TOLD_AGAIN_A_SECOND
-        told: dict[int, Run | None] = {}
-        others: dict[int, Run | None] = {}
-        for number, waits in by_number.items():
-            lately = all(wait.told_lately(now_s, at_least_s) for wait in waits)
-            quick = lately and now_s >= self._ask_for_all_until_s
-            (told if quick else others)[number] = waits[0].watch.run
-        yield from service.batches_of(told, ended_only=True)
-        yield from service.batches_of(others, ended_only=False)
-
-    def _pays(self, by_number: Mapping[int, Any], service: Service) -> bool:
-        """Whether batches need fewer requests than reading each run, going by what they told so far."""
-        if self._yield * min(len(by_number), service.runs_a_page) > 1:
-            return True
-        # Other people's runs may have been in the way; they end, so batches get another chance later.
-        self._yield = min(1.0, self._yield * 1.2 + 0.01)
-        return False
-
-    def _begin(self, waits: list[_Wait], batch: Batch | None, asked_s: float) -> None:
+    def _begin(self, waits: list[Wait], batch: Batch | None, asked_s: float) -> None:
         if batch is not None:
-            by_number: dict[int, list[_Wait]] = {}
+            by_number: dict[int, list[Wait]] = {}
             for wait in waits:
                 by_number.setdefault(wait.number or 0, []).append(wait)
             batch.tell = partial(self._told, by_number)
@@ -244,7 +164,7 @@ class RunWatcher:
 
     # Looks
 
-    async def _look_at(self, waits: list[_Wait], batch: Batch | None, asked_s: float) -> None:
+    async def _look_at(self, waits: list[Wait], batch: Batch | None, asked_s: float) -> None:
         try:
             left = waits if batch is None else await self._together(waits, batch, asked_s)
             answers = (self._alone(wait, batch, asked_s) for wait in left)
@@ -264,7 +184,7 @@ class RunWatcher:
                 if wait.asked_by is asyncio.current_task():
                     wait.asked_by = None
 
-    async def _together(self, waits: list[_Wait], batch: Batch, asked_s: float) -> list[_Wait]:
+    async def _together(self, waits: list[Wait], batch: Batch, asked_s: float) -> list[Wait]:
         """Read a batch; runs that it tells are seen as soon as it does.
 
         :return: the waits whose run it did not tell: these are asked for alone before they are doubted.
@@ -278,9 +198,9 @@ class RunWatcher:
                 error = err
         self._count_asked(batch.requests + (error is not None), error)
         if error is None:
-            self._learn_yield(batch, waits[0].service)
+            self._sharing.learn(batch, waits[0].service)
         if quick and not batch.ended_only:
-            self._ask_for_all_until_s = asked_s + ALL_EVERY_S
+            self._sharing.ask_for_all(asked_s)
         missing = []
         silent = [wait for wait in waits if wait.number not in batch.found]
         for at, wait in enumerate(silent, start=1):
@@ -295,20 +215,13 @@ class RunWatcher:
                 await asyncio.sleep(0)
         return missing
 
-    def _told(self, waits: Mapping[int, list[_Wait]], number: int, data: Mapping[str, Any]) -> None:
+    def _told(self, waits: Mapping[int, list[Wait]], number: int, data: Mapping[str, Any]) -> None:
         now_s = self._clock()
         for wait in waits[number]:
             wait.told_s = now_s
             self._seen(wait, _parsed(wait.service, data), now_s)
 
-    def _learn_yield(self, batch: Batch, service: Service) -> None:
-        """Of runs seen before: where to look for others is a guess, which says nothing about batches."""
-        seen = all(run is not None for run in batch.wanted.values())
-        if seen and batch.requests and not batch.ended_only:
-            possible = batch.requests * min(len(batch.wanted), service.runs_a_page)
-            self._yield += 0.3 * (min(1.0, batch.told / possible) - self._yield)
-
-    async def _alone(self, wait: _Wait, batch: Batch | None, asked_s: float) -> None:
+    async def _alone(self, wait: Wait, batch: Batch | None, asked_s: float) -> None:
         async with self._alone_slots:
             if batch is not None and wait.number in batch.found:
                 return  # while it queued, a page of another batch told it
@@ -319,7 +232,7 @@ class RunWatcher:
         self._count_asked(1, seen)
         self._seen(wait, seen, asked_s)
 
-    def _seen(self, wait: _Wait, seen: Run | PipehooksError, asked_s: float) -> None:
+    def _seen(self, wait: Wait, seen: Run | PipehooksError, asked_s: float) -> None:
         """Take one observation into a wait."""
         wait.asked_by = None
         if wait.future.done():
@@ -340,7 +253,7 @@ class RunWatcher:
         pace_s = self._pace(wait, seen) if isinstance(seen, Run) else step.pause_s
         wait.due_s = asked_s + min(step.pause_s, pace_s)
 
-    def _pace(self, wait: _Wait, run: Run) -> float:
+    def _pace(self, wait: Wait, run: Run) -> float:
         now_s = self._clock()
         elapsed_s = now_s - run.started_at.timestamp() if run.started_at else None
         return pause_s(

@@ -304,16 +304,16 @@ def test_a_round_that_crashes_is_logged_and_the_next_one_runs(
 ) -> None:
     async def work(clock: Clock) -> list[str]:
         here = Waiting("dbt_cloud", clock)
-        real = here.watcher._shares
+        real = here.watcher._sharing.split
         calls: list[int] = []
 
-        def once(due: Any) -> Any:
+        def once(*due: Any) -> Any:
             calls.append(1)
             if len(calls) == 1:
                 raise ZeroDivisionError("bug")
-            return real(due)
+            return real(*due)
 
-        monkeypatch.setattr(here.watcher, "_shares", once)
+        monkeypatch.setattr(here.watcher._sharing, "split", once)
         return [end.reason for end in await here.all([here.wait(here.run(1, 8))])]
 
     assert virtual_time.run(work) == ["run_ended"]
