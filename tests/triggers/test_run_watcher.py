@@ -506,7 +506,7 @@ class SlowClose:
 class Scripted:
     """A hook and a service in one: each look gives the next observation, at last that the run has ended."""
 
-    in_batches, runs_a_page = False, 1
+    name, in_batches, runs_a_page = "scripted", False, 1
 
     def __init__(self, observed: list[Any]) -> None:
         self._script = iter([*observed, a_run(RunState.SUCCESS)])
