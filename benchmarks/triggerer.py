@@ -28,7 +28,7 @@ from benchmarks.results import machine, table, write_section, yes_no
 from tests.fault.lane import FaultyAirflow
 
 HOME = Path.cwd() / ".demo" / "bench"
-DAG_ID = "deferred"
+DAG_ID, ASLEEP = "deferred", "asleep"
 #: As many as one triggerer takes by default; a DAG run has a hundred tasks.
 ALL_TASKS, TASKS_OF_RUN = 1000, 100
 WATCHED_S = 60.0
@@ -45,7 +45,7 @@ poll interval of 5 s, over TLS, for runs that go on until told to end. CPU and m
 triggerer's two processes (supervisor and event loop), measured for a minute once all tasks were deferred,
 beside the same processes before there was a task. Then the triggerer is killed with SIGKILL, another one is
 started, and the runs end within two minutes. Remote runs are counted at the stand-in:
-each task starts one."""
+each task starts one. Asleep: the same story for as many tasks whose triggers only sleep, and log nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +64,35 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=ALL_TASKS, help="how many hundreds, rounded down")
     runs = max(1, parser.parse_args().tasks // TASKS_OF_RUN)
     with bench() as running:
-        text = "\n\n".join((machine(), HOW, report(running, runs)))
+        asleep = blocks_asleep(running, runs)
+    with bench() as running:
+        text = "\n\n".join((machine(), HOW, report(running, runs, asleep)))
     print(f"\n{text}")
     if runs * TASKS_OF_RUN == ALL_TASKS:
         write_section("Triggerer", text)
 
 
-def report(bench: Bench, runs: int) -> str:
+Blocks = tuple[Sequence[float], Sequence[float]]
+
+
+def blocks_asleep(bench: Bench, runs: int) -> Blocks:
+    """How long Airflow's event loop is blocked without any of our triggers, before and after the kill."""
+    up = HOME / "up"
+    confs = [{"file": str(up), "then_s": number * ENDS_WITHIN_S / runs} for number in range(runs)]
+    bench.defer(ASLEEP, confs)
+    time.sleep(WATCHED_S)
+    waiting = bench.blocks_s()
+    bench.replace_triggerer()
+    up.touch()
+    bench.await_end(runs * TASKS_OF_RUN)
+    return waiting, bench.blocks_s()[len(waiting) :]
+
+
+def report(bench: Bench, runs: int, asleep: Blocks) -> str:
     """Go through the story and put its figures into a table."""
     tasks = runs * TASKS_OF_RUN
     idle = bench.load(IDLE_S)
-    defer_s = bench.defer(runs)
+    defer_s = bench.defer(DAG_ID, [bench.add_jobs()] * runs)
     busy, waiting = bench.load(WATCHED_S), bench.blocks_s()
     bench.replace_triggerer()
     bench.end_runs()
@@ -90,6 +108,8 @@ def report(bench: Bench, runs: int) -> str:
         ("remote runs", ", ".join(f"{name} {count}" for name, count in started.items()), tasks // 2),
         ("blocked-event-loop warnings until then, longest s", shown(waiting), 0),
         ("the same after the kill", shown(taking_over), 0),
+        ("asleep: blocked-event-loop warnings until then, longest s", shown(asleep[0]), ""),
+        ("asleep: the same after the kill", shown(asleep[1]), ""),
         ("until all were deferred / until all had ended, s", f"{defer_s:.0f} / {end_s:.0f}", ""),
     )
     good = states == {"success": tasks} and set(started.values()) == {tasks // 2}
@@ -113,21 +133,25 @@ class Bench:
     def worlds(self) -> Mapping[str, Any]:
         return {service: getattr(self.standin, service) for service in SERVICES}
 
-    def defer(self, runs: int) -> float:
-        """Start the DAG runs one after the other, and wait until a triggerer has all their triggers.
-
-        :return: how long it took, in seconds.
-        """
-        began, held = time.monotonic(), Plan(hold=True)
-        conf = {
+    def add_jobs(self) -> Mapping[str, int]:
+        """A job of each service whose runs go on until told to end."""
+        held = Plan(hold=True)
+        return {
             "dbt_cloud": self.standin.dbt_cloud.add_job("held", plan=held, one_at_a_time=False),
             "databricks_jobs": self.standin.databricks_jobs.add_job(
                 "held", plan=held, max_concurrent_runs=ALL_TASKS
             ),
         }
-        for number in range(1, runs + 1):
+
+    def defer(self, dag_id: str, confs: Sequence[Mapping[str, Any]]) -> float:
+        """Start the DAG runs one after the other, and wait until a triggerer has all their triggers.
+
+        :return: how long it took, in seconds.
+        """
+        began = time.monotonic()
+        for number, conf in enumerate(confs, 1):
             body = {"dag_run_id": f"bench_{number}", "logical_date": None, "conf": conf}
-            self.airflow.client.call("POST", f"dags/{DAG_ID}/dagRuns", body)
+            self.airflow.client.call("POST", f"dags/{dag_id}/dagRuns", body)
             self.await_watched(number * TASKS_OF_RUN)
         return time.monotonic() - began
 
@@ -225,7 +249,7 @@ def bench() -> Iterator[Bench]:
         airflow = BenchAirflow(HOME, Path(__file__).parent / "dags")
         airflow.start_database()
         airflow.start(connections(standin))
-        airflow.wait_for_dags({DAG_ID})
+        airflow.wait_for_dags({DAG_ID, ASLEEP})
         airflow.wait_until_healthy()
         yield Bench(airflow, standin)
 

@@ -85,10 +85,11 @@ class RunWatcher:
         if self._rounds is None:
             self._rounds = self._spawn(self._run())
         try:
-            return await wait.future
+            end = await wait.future
+            await self._trickle.finish(wait)
+            return end
         finally:
             del self._waits[wait]
-            self._trickle.flush(wait)
             await self._leave()
 
     async def cancel(self, service: Service, run_id: int | str, tell: Tell) -> WaitEnded:
@@ -238,7 +239,7 @@ class RunWatcher:
         if wait.future.done():
             return
         if not isinstance(seen, (Run, RemoteCallError)):  # settings: waiting cannot mend them
-            wait.future.set_result(WaitEnded(reason="refused", message=str(seen)))
+            self._end(wait, WaitEnded(reason="refused", message=str(seen)))
             return
         step = look(wait.watch, seen, self._clock())
         wait.watch = step.watch
@@ -246,12 +247,15 @@ class RunWatcher:
         for event in step.events:
             self._trickle.put(wait, partial(wait.context.run, wait.tell, event))
         if step.end is not None:
-            self._trickle.flush(wait)
-            wait.future.set_result(step.end)
-            self._learn(step.end.run)
+            self._end(wait, step.end)
             return
         pace_s = self._pace(wait, seen) if isinstance(seen, Run) else step.pause_s
         wait.due_s = asked_s + min(step.pause_s, pace_s)
+
+    def _end(self, wait: Wait, end: WaitEnded) -> None:
+        wait.due_s = float("inf")
+        wait.future.set_result(end)
+        self._learn(end.run)
 
     def _pace(self, wait: Wait, run: Run) -> float:
         now_s = self._clock()

@@ -1,4 +1,4 @@
-"""WATCH: what thousands of waits write to their logs, no faster than the triggerer reads it.
+"""WATCH: what thousands of waits write to their logs, only as fast as the triggerer reads it.
 
 A trigger's log lines go through a socket that the triggerer's other process reads 4 KB at a time, between two
 rounds of work on the database (Airflow 3.3.2). Some two hundred lines at once fill it. Then the event loop
@@ -10,41 +10,68 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from contextvars import Context
-from itertools import islice
+from typing import Any
+
+import structlog
 
 log = logging.getLogger(__name__)
 
-#: About as many lines as are read at once, and no more often than they are.
-AT_ONCE = 10
 EVERY_S = 0.1
+#: A few milliseconds of the event loop, should there be room for all.
+AT_ONCE = 100
+
+
+def log_has_room() -> bool:
+    """Whether a log line can be written now without waiting.
+
+    Linux calls a socket writable as long as three quarters of it are free, which is room for many lines.
+
+    :return: True also where that cannot be known.
+    """
+    log_io: Any = getattr(structlog.get_config().get("logger_factory"), "io", None)
+    # No file, one that is closed, or a system without poll.
+    with suppress(AttributeError, OSError, ValueError):
+        poll = select.poll()
+        poll.register(log_io.fileno(), select.POLLOUT)
+        return bool(poll.poll(0))
+    return True
 
 
 class Trickle:
-    """Does small things later, a few at a time, in the order they were put."""
+    """Writes later, in the order it was put, as soon as there is room.
 
-    def __init__(self) -> None:
-        self._later: dict[Hashable, list[Callable[[], object]]] = {}
+    :param has_room: for one more line.
+    """
+
+    def __init__(self, has_room: Callable[[], bool] = log_has_room) -> None:
+        self._has_room = has_room
+        self._later: OrderedDict[Hashable, list[Callable[[], object]]] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, key: Hashable, work: Callable[[], object]) -> None:
-        """Do ``work`` when its turn comes, or with :meth:`flush` of its key."""
-        self._later.setdefault(key, []).append(work)
+    def put(self, key: Hashable, write: Callable[[], object]) -> None:
+        """Write when its turn comes."""
+        self._later.setdefault(key, []).append(write)
         if self._task is None:
             # In an empty context: the task is of no single wait.
             self._task = Context().run(asyncio.get_running_loop().create_task, self._run())
 
-    def flush(self, key: Hashable) -> None:
-        """Do what is left of ``key`` now: its log may be closed soon."""
-        for work in self._later.pop(key, ()):
-            try:
-                work()
-            except Exception:
-                log.exception("What a wait had to tell was lost")
+    async def finish(self, key: Hashable) -> None:
+        """Wait until all is written that was put with this key, before all others: its log ends."""
+        if key not in self._later:
+            return
+        written = asyncio.Event()
+        self.put(key, written.set)
+        self._later.move_to_end(key, last=False)
+        self._some()
+        await written.wait()
 
     async def close(self) -> None:
-        """Do no more."""
+        """Write no more."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -52,7 +79,16 @@ class Trickle:
 
     async def _run(self) -> None:
         while self._later:
-            for key in list(islice(self._later, AT_ONCE)):
-                self.flush(key)
+            self._some()
             await asyncio.sleep(EVERY_S)
         self._task = None
+
+    def _some(self) -> None:
+        for _ in range(AT_ONCE):
+            if not self._later or not self._has_room():
+                return
+            for write in self._later.popitem(last=False)[1]:
+                try:
+                    write()
+                except Exception:
+                    log.exception("What a wait had to tell was lost")
