@@ -19,8 +19,8 @@ from airflow_provider_pipehooks.services.base import Answer, Batch, Procedure, R
 
 #: The text says "less than 25", every client asks for 25.
 PAGE = 25
-#: Ten pages in turn, at best.
-_RUNS_A_BATCH = 250
+#: Twenty pages in turn, at best.
+_RUNS_A_BATCH = 500
 _TRIES_A_PAGE = 3
 
 

@@ -155,7 +155,7 @@ class RunWatcher:
             by_number: dict[int, list[Wait]] = {}
             for wait in waits:
                 by_number.setdefault(wait.number or 0, []).append(wait)
-            batch.tell = partial(self._told, by_number)
+            batch.tell = partial(self._told, by_number, asked_s)
             batch.begin(self._asked)
         task = self._spawn(self._look_at(waits, batch, asked_s))
         for wait in waits:
@@ -216,11 +216,15 @@ class RunWatcher:
                 await asyncio.sleep(0)
         return missing
 
-    def _told(self, waits: Mapping[int, list[Wait]], number: int, data: Mapping[str, Any]) -> None:
+    def _told(
+        self, waits: Mapping[int, list[Wait]], asked_s: float, number: int, data: Mapping[str, Any]
+    ) -> None:
         now_s = self._clock()
         for wait in waits[number]:
             wait.told_s = now_s
-            self._seen(wait, _parsed(wait.service, data), now_s)
+            # Those of one batch come back in the same round, unless many pages came before.
+            soon = now_s - asked_s < wait.watch.poll_interval_s / 2
+            self._seen(wait, _parsed(wait.service, data), asked_s if soon else now_s)
 
     async def _alone(self, wait: Wait, batch: Batch | None, asked_s: float) -> None:
         async with self._alone_slots:
