@@ -26,6 +26,7 @@ from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.hooks.services import open_hook
 from airflow_provider_pipehooks.hooks.waiting import confirming
 from airflow_provider_pipehooks.services.base import Batch, Service
+from airflow_provider_pipehooks.triggers.heap import HEAP
 from airflow_provider_pipehooks.triggers.sharing import Sharing, Tell, Wait
 from airflow_provider_pipehooks.triggers.trickle import Trickle
 
@@ -82,6 +83,7 @@ class RunWatcher:
     async def _until_over(self, wait: Wait) -> WaitEnded:
         self._users += 1
         self._waits[wait] = None
+        HEAP.holds(len(self._waits))
         if self._rounds is None:
             self._rounds = self._spawn(self._run())
         try:
