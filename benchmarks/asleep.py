@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ LOOK_S = 2.5
 
 
 class Asleep(BaseTrigger):
-    """Sleeps until there is a file, and then some more.
+    """Sleeps until some time after a file was made; at once over where that has passed.
 
     :param then_s: seconds.
     """
@@ -28,9 +29,9 @@ class Asleep(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         # A quick look at a local file that another process makes: there is no event to wait for.
-        while not Path(self.file).exists():  # noqa: ASYNC110, ASYNC240
+        while not (up := Path(self.file)).exists():  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(LOOK_S)
-        await asyncio.sleep(self.then_s)
+        await asyncio.sleep(up.stat().st_mtime + self.then_s - time.time())  # noqa: ASYNC240
         yield TriggerEvent("awake")  # type: ignore[no-untyped-call]
 
 
