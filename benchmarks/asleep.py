@@ -29,7 +29,7 @@ class Asleep(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         # A quick look at a local file that another process makes: there is no event to wait for.
-        while not (up := Path(self.file)).exists():  # noqa: ASYNC110, ASYNC240
+        while not (up := Path(self.file)).exists():  # noqa: ASYNC110
             await asyncio.sleep(LOOK_S)
         await asyncio.sleep(up.stat().st_mtime + self.then_s - time.time())  # noqa: ASYNC240
         yield TriggerEvent("awake")  # type: ignore[no-untyped-call]
