@@ -163,7 +163,10 @@ class Lane:
             for entry in self.standin.journal.entries
             if entry.method == "GET" and re.search(LOOK, f"{entry.path}?")
         )
-        return all(looks[str(run_id)] >= 3 for world in self._worlds() for run_id in world.runs)
+        alone = sum(looks[str(run_id)] >= 3 for world in self._worlds() for run_id in world.runs)
+        # Half of the tasks are deferred, and the triggerer looks at their runs together.
+        together = [sum(_is_batch(name, entry) for entry in self.standin.journal.entries) for name in BATCHES]
+        return alone >= self._started() / 2 and min(together) >= 3
 
     def _tasks(self, run_id: str) -> list[dict[str, Any]]:
         path = f"dags/{self.case.dag_id}/dagRuns/{run_id}/taskInstances"
@@ -270,9 +273,14 @@ class Lane:
         self.connect(NEW_TOKEN)
         # Every wait has looked with the old token, was refused, and goes on.
         self._wait_until(
-            lambda: self._refused() >= self._started(), "every wait has been refused the old token"
+            lambda: self._refused() >= self._started() / 2 and self._refused_in_batches(),
+            "every wait has been refused the old token",
         )
         self.struck = self._refused()
+
+    def _refused_in_batches(self) -> bool:
+        refused = [entry for entry in self.standin.journal.entries if entry.status in (401, 403)]
+        return all(any(_is_batch(name, entry) for entry in refused) for name in BATCHES)
 
     def _refused(self) -> int:
         return len(
@@ -367,6 +375,14 @@ class Lane:
 
 
 _ENDS = {10: "success", 20: "error", 30: "cancelled", "SUCCESS": "success", "CANCELED": "cancelled"}
+
+
+#: How the triggerer asks for many runs of a service at once.
+BATCHES = {"dbt_cloud": "pk__in", "databricks_jobs": "/runs/list"}
+
+
+def _is_batch(service: str, entry: Any) -> bool:
+    return entry.method == "GET" and BATCHES[service] in f"{entry.path} {entry.query}"
 
 
 def _end_of(run: Any) -> str | None:
