@@ -67,7 +67,7 @@ def get_provider_info() -> dict[str, Any]:
             }
             for name in _SERVICES
         ],
-        "extra-links": [f"{_PACKAGE}.operators.joining.RemoteRunLink"],
+        "extra-links": [f"{_PACKAGE}.tasks.joining.RemoteRunLink"],
         "notifications": [f"{_PACKAGE}.notifications.sns.SnsAlertNotifier"],
         "connection-types": [_dbt_cloud_form(), _databricks_form()],
         "config": config_section(),

@@ -11,10 +11,10 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_pipehooks.core.dispatch import Dispatcher, Hook
-from airflow_provider_pipehooks.core.handlers import hooks_of
-from airflow_provider_pipehooks.core.states import Pending, Running, State
-from airflow_provider_pipehooks.core.transitions import Handlers
+from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
+from airflow_provider_pipehooks.handlers.state.given import hooks_of
+from airflow_provider_pipehooks.handlers.state.states import Pending, Running, State
+from airflow_provider_pipehooks.handlers.state.transitions import Handlers
 
 CALLS = 20_000
 ROUNDS = 7

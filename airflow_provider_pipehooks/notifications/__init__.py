@@ -1,5 +1,5 @@
-"""ALERT: tell people why something failed.
+"""6 ALERT: tell people why something failed.
 
-``failed_tasks`` finds out what failed, ``message`` words it, ``sns_target`` delivers it; ``sns`` is the
+``failed_tasks`` finds out what failed, ``message`` words it, ``sns_delivery`` delivers it; ``sns`` is the
 callback and ``operators.sns_alert`` the task that use them.
 """

@@ -212,7 +212,7 @@ def _with_run(ref: DagRunRef, task: FailedTask) -> FailedTask:
 def _recorded_run(ref: DagRunRef, task: FailedTask) -> Run | None:
     from airflow.sdk.execution_time.xcom import XCom
 
-    from airflow_provider_pipehooks.operators.joining import RECORD_KEY
+    from airflow_provider_pipehooks.tasks.joining import RECORD_KEY
 
     record = XCom.get_one(
         key=RECORD_KEY,

@@ -11,9 +11,9 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_pipehooks.core.signals import PipelineEvent
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from airflow_provider_pipehooks.notifications.message import safe_subject
-from airflow_provider_pipehooks.notifications.sns_target import SnsTarget
+from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
-from airflow_provider_pipehooks.notifications.sns_target import SnsTarget, send
+from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget, send
 
 if TYPE_CHECKING:
     import jinja2

@@ -19,9 +19,9 @@ from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.intent import Decision, Intent, decide
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
-from airflow_provider_pipehooks.hooks.waiting import cancel, wait
-from airflow_provider_pipehooks.operators.joining import JoinsRun, RemoteRunLink, cannot_wait
-from airflow_provider_pipehooks.operators.stateful import StatefulOperator
+from airflow_provider_pipehooks.handlers.state.stateful import StatefulOperator
+from airflow_provider_pipehooks.tasks.joining import JoinsRun, RemoteRunLink, cannot_wait
+from airflow_provider_pipehooks.tasks.waiting import cancel, wait
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

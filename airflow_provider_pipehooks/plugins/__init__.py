@@ -1,1 +1,1 @@
-"""What the package does inside Airflow's own processes: control plane, listener. Off until switched on."""
+"""8 SHOW: what runs inside Airflow's own processes: control plane, listener. Off until switched on."""

@@ -16,10 +16,10 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs
 
-from airflow_provider_pipehooks.core.signals import PipelineEvent
+from airflow_provider_pipehooks.handlers.signal.sending import tell
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from airflow_provider_pipehooks.plugins.background import background
 from airflow_provider_pipehooks.plugins.routes import Action, Call, Reader, World, find
-from airflow_provider_pipehooks.plugins.sending import tell
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class Seen:
 
     def tell(self) -> None:
         """Send the events; a request that cannot be read is logged."""
-        from airflow_provider_pipehooks.plugins.world import Database
+        from airflow_provider_pipehooks.compat.database import Database
 
         try:
             actions = list(self.reader(self._call(Database(self.scope["app"].state.dag_bag))))

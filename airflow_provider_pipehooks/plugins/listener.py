@@ -17,15 +17,15 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-from airflow_provider_pipehooks.core.dispatch import Dispatcher, Hook
-from airflow_provider_pipehooks.core.node_hooks import NodeHooks
-from airflow_provider_pipehooks.core.pipeline_events import node_event, prepare_data
-from airflow_provider_pipehooks.core.signals import PipelineEvent, recent_failures, staying
+from airflow_provider_pipehooks.compat.database import tags_of
+from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
+from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
+from airflow_provider_pipehooks.handlers.signal.event_types import node_event, prepare_data
+from airflow_provider_pipehooks.handlers.signal.sending import tell
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent, recent_failures, staying
 from airflow_provider_pipehooks.options import read
 from airflow_provider_pipehooks.plugins.background import background
 from airflow_provider_pipehooks.plugins.rules import Rule, read_rules
-from airflow_provider_pipehooks.plugins.sending import tell
-from airflow_provider_pipehooks.plugins.world import tags_of
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
+from airflow_provider_pipehooks.handlers.signal.sending import is_on, name_receivers
 from airflow_provider_pipehooks.options import read
-from airflow_provider_pipehooks.plugins.sending import is_on, name_receivers
 
 log = logging.getLogger(__name__)
 

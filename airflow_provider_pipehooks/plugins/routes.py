@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airflow_provider_pipehooks.core.pipeline_events import node_data, prepare_data
+from airflow_provider_pipehooks.handlers.signal.event_types import node_data, prepare_data
 
 log = logging.getLogger(__name__)
 

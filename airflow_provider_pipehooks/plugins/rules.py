@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.core.signals import PipelineEvent, load
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent, load
 
 log = logging.getLogger(__name__)
 

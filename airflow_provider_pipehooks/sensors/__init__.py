@@ -1,1 +1,1 @@
-"""JOIN: wait for a run that something else started."""
+"""2 JOIN: wait for a run that something else started."""

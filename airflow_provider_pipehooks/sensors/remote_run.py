@@ -15,8 +15,8 @@ from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallErr
 from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.watch import Watch, look
-from airflow_provider_pipehooks.operators.joining import JoinsRun, RemoteRunLink, cannot_wait
-from airflow_provider_pipehooks.operators.stateful import StatefulOperator
+from airflow_provider_pipehooks.handlers.state.stateful import StatefulOperator
+from airflow_provider_pipehooks.tasks.joining import JoinsRun, RemoteRunLink, cannot_wait
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

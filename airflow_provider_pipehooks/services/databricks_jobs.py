@@ -24,7 +24,7 @@ from airflow_provider_pipehooks.services.base import (
     text_or_none,
     time_from_ms,
 )
-from airflow_provider_pipehooks.services.databricks_batch import PAGE, batches_of, read_batch
+from airflow_provider_pipehooks.services.databricks_pages import PAGE, batches_of, read_batch
 
 NAME = "databricks_jobs"
 Outcome = tuple[RunState, FailureKind | None]

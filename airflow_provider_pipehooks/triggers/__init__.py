@@ -1,1 +1,1 @@
-"""Wait without holding a worker."""
+"""3 WATCH: wait without holding a worker."""

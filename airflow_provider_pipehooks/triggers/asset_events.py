@@ -15,11 +15,11 @@ from airflow.sdk import AssetWatcher
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.core.finished_runs import Filter, Round
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_cursor import Filter, Round
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.triggers.asset_delivery import Delivery
-from airflow_provider_pipehooks.triggers.finished_runs import Source, Watcher, rounds, taking_part
+from airflow_provider_pipehooks.triggers.assets.delivery import Delivery
+from airflow_provider_pipehooks.triggers.assets.rounds import Source, Watcher, rounds, taking_part
 
 #: The services whose runs can be followed -> the connection used when none is named.
 CONNECTIONS: Mapping[str, str] = {

@@ -22,8 +22,8 @@ from airflow_provider_pipehooks.core.events import (
     WatchEvent,
 )
 from airflow_provider_pipehooks.core.watch import Watch
-from airflow_provider_pipehooks.hooks.services import calls_of
-from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watcher_of
+from airflow_provider_pipehooks.hooks.registry import calls_of
+from airflow_provider_pipehooks.triggers.poller.watcher import RunWatcher, watcher_of
 
 #: Airflow gives ``on_kill`` 30 s (``[triggerer] on_kill_timeout``).
 CANCEL_WITHIN_S = 28.0

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from airflow_provider_pipehooks.core.dispatch import Dispatcher, Hook
 from airflow_provider_pipehooks.core.events import HookProgress
+from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
 
 
 class Recorder:

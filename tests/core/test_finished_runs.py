@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_pipehooks.core.finished_runs import (
+from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_cursor import (
     LAG,
     MOST_ENDED,
     MOST_OPEN,
@@ -25,7 +26,6 @@ from airflow_provider_pipehooks.core.finished_runs import (
     pack,
     unpack,
 )
-from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pipehooks.core.handlers import callback_factory, hooks_of, on_failure
-from airflow_provider_pipehooks.core.state_handlers import signals
-from airflow_provider_pipehooks.core.states import (
+from airflow_provider_pipehooks.handlers.state.given import callback_factory, hooks_of, on_failure
+from airflow_provider_pipehooks.handlers.state.states import (
     Failed,
     Retrying,
     State,
@@ -21,6 +20,7 @@ from airflow_provider_pipehooks.core.states import (
     TriggerFailed,
     ValidationFailed,
 )
+from airflow_provider_pipehooks.handlers.state_handlers import signals
 
 RECORDS = Path(__file__).parents[1] / "state_handlers" / "records"
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from airflow.sdk import exceptions
 
-from airflow_provider_pipehooks.core.node import endings
-from airflow_provider_pipehooks.core.node.checks import NodeHookNeverCalled
-from airflow_provider_pipehooks.core.node.data import CallbackData, NodeData
-from airflow_provider_pipehooks.core.node.endings import Ending, NodeFailed, ending_of
-from airflow_provider_pipehooks.core.node.moments import MOMENTS
-from airflow_provider_pipehooks.core.node_hooks import NodeHooks
-from airflow_provider_pipehooks.core.pipeline_events import EVENT_TYPES
+from airflow_provider_pipehooks.handlers.node import endings
+from airflow_provider_pipehooks.handlers.node.checks import NodeHookNeverCalled
+from airflow_provider_pipehooks.handlers.node.data import CallbackData, NodeData
+from airflow_provider_pipehooks.handlers.node.endings import Ending, NodeFailed, ending_of
+from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
+from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
+from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES
 
 SEVENTEEN = {
     "node_enter",

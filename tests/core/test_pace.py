@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_pipehooks.core.pace import Usual, UsualDurations, pause_s
+from airflow_provider_pipehooks.triggers.poller.pace import Usual, UsualDurations, pause_s
 
 seconds = st.floats(min_value=0, max_value=1e6)
 USUALLY_600 = Usual(mean_s=600.0, deviation_s=10.0)

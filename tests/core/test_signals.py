@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pipehooks.core import signals
-from airflow_provider_pipehooks.core.pipeline_events import EVENT_TYPES, node_event, prepare_data
-from airflow_provider_pipehooks.core.signals import PipelineEvent, connect_later, pipeline_event, send
+from airflow_provider_pipehooks.handlers import signals
+from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES, node_event, prepare_data
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent, connect_later, pipeline_event, send
 
 EVENT = PipelineEvent(event_type="node_enter", data={"dag_id": "d"})
 RECORDS = Path(__file__).parents[1] / "node_hooks" / "records"

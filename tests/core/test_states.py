@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pipehooks.core import states
-from airflow_provider_pipehooks.core.states import Deferred, Failed, Later, Retrying, Running, State, Success
+from airflow_provider_pipehooks.handlers.state import states
+from airflow_provider_pipehooks.handlers.state.states import (
+    Deferred,
+    Failed,
+    Later,
+    Retrying,
+    Running,
+    State,
+    Success,
+)
 
 RECORD = Path(__file__).parents[1] / "state_handlers" / "records" / "predicates.json"
 NOTES: list[dict[str, Any]] = json.loads(RECORD.read_text())["notes"]

@@ -1,4 +1,4 @@
-"""One transition, and one try, without Airflow; and what ``core.testing`` shows of it."""
+"""One transition, and one try, without Airflow; and what ``handlers.testing`` shows of it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pipehooks.core.dispatch import Hook
 from airflow_provider_pipehooks.core.events import HookProgress
-from airflow_provider_pipehooks.core.handlers import hooks_of
-from airflow_provider_pipehooks.core.state_handlers import signals
-from airflow_provider_pipehooks.core.states import Failed, Pending, Retrying, Running, State, Success
-from airflow_provider_pipehooks.core.testing import run_task
-from airflow_provider_pipehooks.core.transitions import Handlers, OnHandlerError
+from airflow_provider_pipehooks.handlers.dispatch import Hook
+from airflow_provider_pipehooks.handlers.state.given import hooks_of
+from airflow_provider_pipehooks.handlers.state.states import (
+    Failed,
+    Pending,
+    Retrying,
+    Running,
+    State,
+    Success,
+)
+from airflow_provider_pipehooks.handlers.state.transitions import Handlers, OnHandlerError
+from airflow_provider_pipehooks.handlers.state_handlers import signals
+from airflow_provider_pipehooks.handlers.testing import run_task
 from benchmarks import hook_call
 
 
@@ -128,14 +135,14 @@ def test_a_hundred_thousand_transitions_are_told_in_order_and_leave_nothing() ->
     assert left_bytes <= hook_call.BUDGET_LEFT_BYTES
 
 
-# --- core.testing -------------------------------------------------------------------------------------------
+# --- handlers.testing ---------------------------------------------------------------------------------------
 
 FAILED_ONCE = ["Pending -> Running", "Running -> Failed", "Failed -> Retrying", "Retrying -> Running"]
 
 
 def test_a_handler_is_tested_without_airflow() -> None:
     looks = (
-        "import sys, airflow_provider_pipehooks.core.testing, airflow_provider_pipehooks.core.state_handlers;"
+        "import sys; from airflow_provider_pipehooks.handlers import state_handlers, testing;"
         "print([name for name in sys.modules if name.split('.')[0] == 'airflow'])"
     )
     done = subprocess.run(

@@ -14,8 +14,8 @@ from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
-from airflow_provider_pipehooks.hooks.waiting import Watched, wait
 from airflow_provider_pipehooks.services.base import Service
+from airflow_provider_pipehooks.tasks.waiting import Watched, wait
 from tests.core.anything import a_run, bounded
 from tests.core.observations import (
     DENIED,

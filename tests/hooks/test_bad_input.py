@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, PipehooksError
 from airflow_provider_pipehooks.hooks.databricks import DatabricksHook
 from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
-from airflow_provider_pipehooks.hooks.services import open_service
+from airflow_provider_pipehooks.hooks.registry import open_service
 from airflow_provider_pipehooks.operators.databricks_jobs import (
     DatabricksRunNowOperator,
     DatabricksSubmitRunOperator,

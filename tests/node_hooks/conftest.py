@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_pipehooks.plugins import sending
+from airflow_provider_pipehooks.handlers.signal import sending
 from tests.node_hooks.nodes import TOLD, Told, receivers
 
 

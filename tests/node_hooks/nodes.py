@@ -14,9 +14,9 @@ from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_pipehooks.core.node.moments import MOMENTS
-from airflow_provider_pipehooks.core.node_hooks import NodeHooks
-from airflow_provider_pipehooks.core.signals import PipelineEvent, pipeline_event
+from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
+from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent, pipeline_event
 
 RECORDS = Path(__file__).parent / "records"
 #: What Bamboo counts that Airflow has not: a DAG has no loops.

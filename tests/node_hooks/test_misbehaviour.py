@@ -13,8 +13,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
-from airflow_provider_pipehooks.core.node.moments import MOMENTS
-from airflow_provider_pipehooks.plugins import sending
+from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
+from airflow_provider_pipehooks.handlers.signal import sending
 from tests.dag_runs import Finished
 from tests.node_hooks.nodes import (
     CALLED,

@@ -12,9 +12,9 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_provider_pipehooks.core.node_hooks import NodeHooks
-from airflow_provider_pipehooks.core.state_handlers import stateful
-from airflow_provider_pipehooks.core.states import Failed, State, Success
+from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
+from airflow_provider_pipehooks.handlers.state.states import Failed, State, Success
+from airflow_provider_pipehooks.handlers.state_handlers import stateful
 from tests.dag_runs import Finished
 from tests.node_hooks.nodes import (
     ENDED_WELL,

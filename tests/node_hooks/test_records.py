@@ -14,7 +14,7 @@ import pytest
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 
-from airflow_provider_pipehooks.core.signals import PipelineEvent
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from tests.dag_runs import Finished
 from tests.node_hooks.differences import DIFFERENCES, Difference
 from tests.node_hooks.nodes import (

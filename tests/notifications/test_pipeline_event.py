@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseNotifier
 
-from airflow_provider_pipehooks.core import signals
-from airflow_provider_pipehooks.core.pipeline_events import EVENT_TYPES
-from airflow_provider_pipehooks.core.signals import PipelineEvent, pipeline_event, send
+from airflow_provider_pipehooks.handlers import signals
+from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent, pipeline_event, send
 from airflow_provider_pipehooks.notifications.message import SUBJECT_CHARS
 from airflow_provider_pipehooks.notifications.pipeline_event import (
     HAPPENED,
@@ -198,7 +198,7 @@ def test_the_dag_of_the_documentation_is_as_its_file_says(run_dag: Any) -> None:
     """Its text names options that exist, and a receiver that can be called."""
     from airflow.dag_processing.dagbag import BundleDagBag
 
-    from airflow_provider_pipehooks.core.signals import load
+    from airflow_provider_pipehooks.handlers.signals import load
     from airflow_provider_pipehooks.options import OPTIONS
 
     path = Path(__file__).parents[2] / "dags" / "control_plane_alerts.py"

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.notifications.message import CUT_MARK
-from airflow_provider_pipehooks.notifications.sns_target import SnsTarget
+from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 from tests.aws import REGION, Topic, connection
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_pipehooks.hooks import waiting
+from airflow_provider_pipehooks.tasks import waiting
 
 
 @pytest.fixture(autouse=True)

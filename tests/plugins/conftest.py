@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pipehooks.core import signals
-from airflow_provider_pipehooks.core.signals import PipelineEvent
+from airflow_provider_pipehooks.handlers import signals
+from airflow_provider_pipehooks.handlers.signal.sending import is_on
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from airflow_provider_pipehooks.plugins import background as background_module
 from airflow_provider_pipehooks.plugins.background import Background
-from airflow_provider_pipehooks.plugins.sending import is_on
 
 DAGS = Path(__file__).parent.parent / "fault" / "control_plane_dags"
 

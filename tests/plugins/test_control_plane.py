@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from airflow_provider_pipehooks.core import signals
-from airflow_provider_pipehooks.core.pipeline_events import BY_USER, EVENT_TYPES
-from airflow_provider_pipehooks.core.signals import PipelineEvent
+from airflow_provider_pipehooks.handlers import signals
+from airflow_provider_pipehooks.handlers.signal.event_types import BY_USER, EVENT_TYPES
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from airflow_provider_pipehooks.plugins import background as background_module
 from airflow_provider_pipehooks.plugins import control_plane
 from airflow_provider_pipehooks.plugins.background import Background

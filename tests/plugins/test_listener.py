@@ -15,8 +15,8 @@ from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import DAG, BaseNotifier, BaseOperator, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_provider_pipehooks.core.node_hooks import NodeHooks
-from airflow_provider_pipehooks.core.signals import PipelineEvent, recent_failures
+from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent, recent_failures
 from airflow_provider_pipehooks.plugins.background import Background
 from airflow_provider_pipehooks.plugins.listener import Listener
 
@@ -381,7 +381,7 @@ def test_rules_hold_without_signals(
     told: list[PipelineEvent],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from airflow_provider_pipehooks.plugins.sending import is_on
+    from airflow_provider_pipehooks.handlers.signal.sending import is_on
 
     monkeypatch.setenv("AIRFLOW__PIPEHOOKS__ENABLE_PIPELINE_EVENT_SIGNALS", "False")
     is_on.cache_clear()

@@ -19,7 +19,7 @@ import json, sys
 from airflow import plugins_manager
 from airflow.listeners.listener import get_listener_manager as of_core
 from airflow.sdk.listener import get_listener_manager as of_sdk
-from airflow_provider_pipehooks.core import signals
+from airflow_provider_pipehooks.handlers import signals
 
 plugins, errors = plugins_manager._get_plugins()
 print(json.dumps({

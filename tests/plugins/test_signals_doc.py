@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_pipehooks.core.pipeline_events import EVENT_TYPES
+from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES
 from airflow_provider_pipehooks.options import OPTIONS, SECTION
 from airflow_provider_pipehooks.plugins.rules import OF_RUNS, OF_TASKS, read_rules
 

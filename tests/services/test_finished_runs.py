@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_pipehooks.core.errors import NotFound, RemoteCallError
 from airflow_provider_pipehooks.services.base import Request
 from airflow_provider_pipehooks.services.dbt_cloud import PAGE
-from airflow_provider_pipehooks.services.finished_runs import (
+from airflow_provider_pipehooks.services.run_lists import (
     GONE_AFTER_LOOKS,
     DatabricksLists,
     DbtCloudLists,

@@ -16,7 +16,7 @@ from typing import Any
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import get_current_context
 
-from airflow_provider_pipehooks.core.state_handlers import State, state_handlers, stateful
+from airflow_provider_pipehooks.handlers.state_handlers import State, state_handlers, stateful
 
 RECORDS = Path(__file__).parent / "records"
 Lines = dict[str, list[str]]

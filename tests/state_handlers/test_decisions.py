@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_provider_pipehooks.core.state_handlers import (
+from airflow_provider_pipehooks.handlers.state_handlers import (
     Cancelled,
     Failed,
     Paused,

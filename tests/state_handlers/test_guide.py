@@ -17,7 +17,7 @@ import requests
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseNotifier, Variable, task
 
-from airflow_provider_pipehooks.core.state_handlers import (
+from airflow_provider_pipehooks.handlers.state_handlers import (
     Failed,
     Running,
     State,

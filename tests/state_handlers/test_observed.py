@@ -22,8 +22,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.state import TaskInstanceState
 from structlog import get_logger
 
-from airflow_provider_pipehooks.core.state_handlers import State, Success, state_handlers, stateful
-from airflow_provider_pipehooks.operators.task_states import state_before
+from airflow_provider_pipehooks.handlers.state.task_states import state_before
+from airflow_provider_pipehooks.handlers.state_handlers import State, Success, state_handlers, stateful
 from tests.dag_runs import Finished
 from tests.state_handlers.recorded import boom, show
 from tests.state_handlers.test_operators import Templated, Told, Waits

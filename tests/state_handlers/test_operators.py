@@ -18,7 +18,8 @@ from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, task
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_provider_pipehooks.core.state_handlers import (
+from airflow_provider_pipehooks.handlers.state.stateful import StatefulOperator
+from airflow_provider_pipehooks.handlers.state_handlers import (
     Deferred,
     Failed,
     Skipped,
@@ -28,7 +29,6 @@ from airflow_provider_pipehooks.core.state_handlers import (
     stateful,
 )
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
-from airflow_provider_pipehooks.operators.stateful import StatefulOperator
 from airflow_provider_pipehooks.sensors.dbt_cloud import DbtCloudJobRunSensor
 from airflow_provider_pipehooks.standin import Plan, StandIn
 from tests.dag_runs import Finished

@@ -14,7 +14,7 @@ import pytest
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, task, task_group
 
-from airflow_provider_pipehooks.core.state_handlers import (
+from airflow_provider_pipehooks.handlers.state_handlers import (
     Failed,
     State,
     Success,

@@ -19,14 +19,14 @@ from airflow.sdk import DAG, BaseOperator, task
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskAwaitingInput
 from airflow.utils.state import TaskInstanceState
 
-from airflow_provider_pipehooks.core.state_handlers import (
+from airflow_provider_pipehooks.handlers.state import task_states
+from airflow_provider_pipehooks.handlers.state_handlers import (
     State,
     Success,
     signals,
     state_handlers,
     stateful,
 )
-from airflow_provider_pipehooks.operators import task_states
 from tests.dag_runs import Finished
 from tests.state_handlers import tables
 from tests.state_handlers.recorded import Boom, boom

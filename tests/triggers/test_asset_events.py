@@ -21,8 +21,8 @@ from airflow.triggers.base import BaseEventTrigger
 from airflow.triggers.shared_stream import SharedStreamManager
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.core.finished_runs import Cursor
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_cursor import Cursor
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
 from airflow_provider_pipehooks.triggers import asset_delivery, finished_runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_pipehooks.triggers.heap import Heap
+from airflow_provider_pipehooks.triggers.poller.gc_freeze import Heap
 
 
 def test_a_process_sets_aside_what_it_holds_with_the_first_wait_and_with_each_doubling() -> None:

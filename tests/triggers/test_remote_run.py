@@ -12,9 +12,9 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, RunCancelled
-from airflow_provider_pipehooks.hooks import waiting
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
+from airflow_provider_pipehooks.tasks import waiting
 from airflow_provider_pipehooks.triggers import remote_run
 from airflow_provider_pipehooks.triggers.remote_run import RemoteRunTrigger
 from tests.task_context import Try, first_event, stored

@@ -18,12 +18,12 @@ from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.hooks.databricks import DatabricksHook
 from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
+from airflow_provider_pipehooks.hooks.registry import calls_of
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
-from airflow_provider_pipehooks.hooks.services import calls_of
 from airflow_provider_pipehooks.services.base import Request, Service
-from airflow_provider_pipehooks.triggers import run_watcher
-from airflow_provider_pipehooks.triggers.run_watcher import RunWatcher, watcher_of
-from airflow_provider_pipehooks.triggers.trickle import Trickle
+from airflow_provider_pipehooks.triggers.poller import watcher as run_watcher
+from airflow_provider_pipehooks.triggers.poller.paced_log import Trickle
+from airflow_provider_pipehooks.triggers.poller.watcher import RunWatcher, watcher_of
 from tests import virtual_time
 from tests.core.anything import a_run, bounded
 from tests.core.observations import observations, walk, watches

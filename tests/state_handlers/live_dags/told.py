@@ -13,7 +13,7 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import DAG, BaseOperator, get_current_context
 
-from airflow_provider_pipehooks.core.state_handlers import Retrying, State, state_handlers, stateful
+from airflow_provider_pipehooks.handlers.state_handlers import Retrying, State, state_handlers, stateful
 
 
 class Writes:

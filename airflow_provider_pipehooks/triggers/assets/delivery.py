@@ -13,9 +13,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
-from airflow_provider_pipehooks.core.finished_runs import Cursor
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.triggers.finished_runs import Watcher
+from airflow_provider_pipehooks.core.run_cursor import Cursor
+from airflow_provider_pipehooks.triggers.assets.rounds import Watcher
 
 log = logging.getLogger(__name__)
 

@@ -17,17 +17,17 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
-from airflow_provider_pipehooks.core.node.checks import (
+from airflow_provider_pipehooks.handlers.node.calling import NodeTeller
+from airflow_provider_pipehooks.handlers.node.checks import (
     AIRFLOWS_TOO,
     check_names,
     check_none_is_hidden,
     is_airflows,
     takes_callback,
 )
-from airflow_provider_pipehooks.core.node.data import NodeData
-from airflow_provider_pipehooks.core.node.moments import MOMENTS
-from airflow_provider_pipehooks.core.node.run import NodeRun
-from airflow_provider_pipehooks.core.node.teller import NodeTeller
+from airflow_provider_pipehooks.handlers.node.data import NodeData
+from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
+from airflow_provider_pipehooks.handlers.node.process import NodeRun
 
 log = logging.getLogger(__name__)
 

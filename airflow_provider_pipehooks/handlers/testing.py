@@ -1,6 +1,6 @@
 """HOOKS: try a state handler without Airflow. The rules are those of a task made with ``stateful``.
 
-from airflow_provider_pipehooks.core.testing import run_task
+from airflow_provider_pipehooks.handlers.testing import run_task
 
 def test_i_am_told_of_the_retry():
     run = run_task(lambda: 1 / 0, state_handlers=[my_handler], retries=1)
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_provider_pipehooks.core.dispatch import Hook
-from airflow_provider_pipehooks.core.handler_signals import StateSignal
-from airflow_provider_pipehooks.core.handlers import hooks_of
-from airflow_provider_pipehooks.core.states import Failed, Pending, State, Success
-from airflow_provider_pipehooks.core.transitions import Attempt, Handlers, OnHandlerError
+from airflow_provider_pipehooks.handlers.dispatch import Hook
+from airflow_provider_pipehooks.handlers.state.given import hooks_of
+from airflow_provider_pipehooks.handlers.state.raised import StateSignal
+from airflow_provider_pipehooks.handlers.state.states import Failed, Pending, State, Success
+from airflow_provider_pipehooks.handlers.state.transitions import Attempt, Handlers, OnHandlerError
 
 
 @dataclass

@@ -17,13 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
-from airflow_provider_pipehooks.core.finished_runs import Cursor, Filter, Round
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_cursor import Cursor, Filter, Round
 from airflow_provider_pipehooks.core.watch import LONGEST_PAUSE_S
 
 if TYPE_CHECKING:
     from airflow_provider_pipehooks.hooks.remote import RemoteHook
-    from airflow_provider_pipehooks.services.finished_runs import Look, Wants
+    from airflow_provider_pipehooks.services.run_lists import Look, Wants
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def taking_part(source: Source, watcher: Watcher) -> Iterator[None]:
 
 def wants_of(source: Source) -> Wants:
     """What all watchers of a source need of the next round."""
-    from airflow_provider_pipehooks.services.finished_runs import Wants
+    from airflow_provider_pipehooks.services.run_lists import Wants
 
     wants = Wants()
     for watcher in _WATCHERS.get(source, ()):
@@ -137,8 +137,8 @@ async def rounds(
 
 
 def _open(source: Source) -> tuple[RemoteHook, Look]:
-    from airflow_provider_pipehooks.hooks.services import open_hook
-    from airflow_provider_pipehooks.services.finished_runs import LISTS, Look
+    from airflow_provider_pipehooks.hooks.registry import open_hook
+    from airflow_provider_pipehooks.services.run_lists import LISTS, Look
 
     import_module("aiohttp")
     return open_hook(source.service, source.conn_id, source.account_id), Look(LISTS[source.service]())

@@ -12,8 +12,8 @@ from airflow.sdk import BaseOperatorLink
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, error_for
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
-from airflow_provider_pipehooks.hooks.services import open_service
-from airflow_provider_pipehooks.hooks.waiting import Watched
+from airflow_provider_pipehooks.hooks.registry import open_service
+from airflow_provider_pipehooks.tasks.waiting import Watched
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

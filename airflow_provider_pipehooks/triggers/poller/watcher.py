@@ -19,16 +19,16 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
 from airflow_provider_pipehooks.core.events import WaitEnded
-from airflow_provider_pipehooks.core.pace import SHORTEST_PAUSE_S, UsualDurations, pause_s
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.watch import Watch, look
+from airflow_provider_pipehooks.hooks.registry import open_hook
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
-from airflow_provider_pipehooks.hooks.services import open_hook
-from airflow_provider_pipehooks.hooks.waiting import confirming
 from airflow_provider_pipehooks.services.base import Batch, Service
-from airflow_provider_pipehooks.triggers.heap import HEAP
-from airflow_provider_pipehooks.triggers.sharing import Sharing, Tell, Wait
-from airflow_provider_pipehooks.triggers.trickle import Trickle
+from airflow_provider_pipehooks.tasks.waiting import confirming
+from airflow_provider_pipehooks.triggers.poller.gc_freeze import HEAP
+from airflow_provider_pipehooks.triggers.poller.grouping import Sharing, Tell, Wait
+from airflow_provider_pipehooks.triggers.poller.pace import SHORTEST_PAUSE_S, UsualDurations, pause_s
+from airflow_provider_pipehooks.triggers.poller.paced_log import Trickle
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """HOOKS: a broadcast that anyone may connect to, and no one has to.
 
 Event types and payload keys are Bamboo's (``pipeline_event`` of bamboo-pipeline 4.0), listed in
-``core.pipeline_events``; ids are Airflow's.
+``handlers.signal.event_types``; ids are Airflow's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from weakref import ReferenceType
 
 from blinker import Signal
 
-from airflow_provider_pipehooks.core.dispatch import Dispatcher, Hook, Record
 from airflow_provider_pipehooks.core.events import HookProgress
+from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook, Record
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ recent_failures: deque[HookProgress] = deque(maxlen=100)
 class PipelineEvent:
     """One thing that happened.
 
-    :param data: the payload; ``core.pipeline_events`` lists its keys for each type.
+    :param data: the payload; ``handlers.signal.event_types`` lists its keys for each type.
     """
 
     event_type: str

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from airflow_provider_pipehooks import options
-from airflow_provider_pipehooks.core.dispatch import Dispatcher, Hook
 from airflow_provider_pipehooks.core.events import HookProgress
-from airflow_provider_pipehooks.core.node.data import (
+from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
+from airflow_provider_pipehooks.handlers.node.data import (
     CallbackData,
     NodeData,
     Values,
@@ -18,12 +18,12 @@ from airflow_provider_pipehooks.core.node.data import (
     new_keys,
     parent_inputs_of,
 )
-from airflow_provider_pipehooks.core.node.endings import Ending, ending_of
-from airflow_provider_pipehooks.core.node.moments import MOMENTS
-from airflow_provider_pipehooks.core.node.outputs import NodeOutputs
-from airflow_provider_pipehooks.core.node.record import NodeRecord
-from airflow_provider_pipehooks.core.pipeline_events import EVENT_TYPES, node_data
-from airflow_provider_pipehooks.core.signals import PipelineEvent
+from airflow_provider_pipehooks.handlers.node.endings import Ending, ending_of
+from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
+from airflow_provider_pipehooks.handlers.node.outputs import NodeOutputs
+from airflow_provider_pipehooks.handlers.node.record import NodeRecord
+from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES, node_data
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class NodeTeller:
             self._call(moment)
 
     def _send(self, moment: str, keys: Mapping[str, Any]) -> None:
-        from airflow_provider_pipehooks.plugins.sending import tell
+        from airflow_provider_pipehooks.handlers.signal.sending import tell
 
         ti = self.ti
         data = node_data(

@@ -7,7 +7,7 @@ import warnings
 from difflib import get_close_matches
 from typing import Any
 
-from airflow_provider_pipehooks.core.node.moments import MOMENTS
+from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
 
 #: Airflow has methods of these names too: ``pre_execute(context)``, ``post_execute(context, result)``.
 AIRFLOWS_TOO = ("pre_execute", "post_execute")

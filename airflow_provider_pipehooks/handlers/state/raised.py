@@ -1,13 +1,13 @@
 """HOOKS: exceptions that carry a state. A task's body or a state handler raises one to end in that state.
 
-Imported as ``signals`` from ``core.state_handlers``, the way handlers written for Prefect use them.
+Imported as ``signals`` from ``handlers.state_handlers``, the way handlers written for Prefect use them.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from airflow_provider_pipehooks.core.states import (
+from airflow_provider_pipehooks.handlers.state.states import (
     Failed,
     Paused,
     Retrying,

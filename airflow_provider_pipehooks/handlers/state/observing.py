@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_pipehooks.core.dispatch import Hook
-from airflow_provider_pipehooks.core.states import Cancelled, Failed, Later, Running, Skipped, State, Success
-from airflow_provider_pipehooks.core.transitions import Handlers, retrying_after
-from airflow_provider_pipehooks.operators.task_states import (
+from airflow_provider_pipehooks.handlers.dispatch import Hook
+from airflow_provider_pipehooks.handlers.state.states import (
+    Cancelled,
+    Failed,
+    Later,
+    Running,
+    Skipped,
+    State,
+    Success,
+)
+from airflow_provider_pipehooks.handlers.state.task_states import (
     Context,
     attempt,
     count,
@@ -23,6 +30,7 @@ from airflow_provider_pipehooks.operators.task_states import (
     state_before,
     told,
 )
+from airflow_provider_pipehooks.handlers.state.transitions import Handlers, retrying_after
 
 
 class TaskObserver:
@@ -121,7 +129,7 @@ def callbacks_of_dag(hooks: Sequence[Hook], on_failure: Sequence[Hook]) -> dict[
 
     :param on_failure: told of the DAG run alone, not of its tasks: Prefect's is called once for a flow.
     """
-    from airflow_provider_pipehooks.operators.observed_dag import DagObserver
+    from airflow_provider_pipehooks.handlers.state.observing_dags import DagObserver
 
     handlers = Handlers([*hooks, *on_failure], record=count)
     of_tasks = Handlers(hooks, record=count)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_provider_pipehooks.core.node.data import NodeData, new_keys
-from airflow_provider_pipehooks.core.node.record import NodeRecord, fits
+from airflow_provider_pipehooks.handlers.node.data import NodeData, new_keys
+from airflow_provider_pipehooks.handlers.node.record import NodeRecord, fits
 
 log = logging.getLogger(__name__)
 

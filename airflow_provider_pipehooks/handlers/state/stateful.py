@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_pipehooks.core.transitions import Attempt, Handlers, OnHandlerError
+    from airflow_provider_pipehooks.handlers.state.transitions import Attempt, Handlers, OnHandlerError
 
 
 class StatefulOperator(BaseOperator):
@@ -42,7 +42,7 @@ class StatefulOperator(BaseOperator):
 
     def _observe_the_rest(self, handlers: Handlers) -> None:
         """What happens outside ``execute``: bad templates, a result that cannot be stored, a lost worker."""
-        from airflow_provider_pipehooks.operators.observed import TaskObserver
+        from airflow_provider_pipehooks.handlers.state.observing import TaskObserver
 
         for kind in ("success", "failure", "retry", "skipped"):
             name = f"on_{kind}_callback"
@@ -75,8 +75,8 @@ class StatefulOperator(BaseOperator):
         # Only the outermost call counts: execute may be called by a subclass, or to resume.
         if self._handlers is None or self._attempt is not None:
             return body()
-        from airflow_provider_pipehooks.operators.outcome import run
-        from airflow_provider_pipehooks.operators.task_states import attempt, note_told
+        from airflow_provider_pipehooks.handlers.state.deciding import run
+        from airflow_provider_pipehooks.handlers.state.task_states import attempt, note_told
 
         self._attempt = attempt(self._handlers, context)
         try:
@@ -91,7 +91,7 @@ class StatefulOperator(BaseOperator):
         if now is None or now.killed or not now.state.is_running():
             on_kill()
             return
-        from airflow_provider_pipehooks.core.states import Cancelled, Cancelling
+        from airflow_provider_pipehooks.handlers.state.states import Cancelled, Cancelling
 
         now.killed = True
         now.tell(Cancelling("The task was killed."))
@@ -106,9 +106,9 @@ def decisive(
     handler_error_retries: bool,
 ) -> Handlers:
     """The handlers of an operator, checked. Imports here: most have none, and parsing DAGs must be cheap."""
-    from airflow_provider_pipehooks.core.handlers import hooks_of
-    from airflow_provider_pipehooks.core.transitions import Handlers
-    from airflow_provider_pipehooks.operators.task_states import count
+    from airflow_provider_pipehooks.handlers.state.given import hooks_of
+    from airflow_provider_pipehooks.handlers.state.task_states import count
+    from airflow_provider_pipehooks.handlers.state.transitions import Handlers
 
     return Handlers(
         hooks_of(state_handlers, on_failure),

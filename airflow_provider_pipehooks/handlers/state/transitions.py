@@ -1,7 +1,7 @@
 """HOOKS: one transition, and one try of a task: who is told, in which order, and what comes of it.
 
-Pure: the task in Airflow and ``core.testing`` both go through here. The rules are Prefect 1.4's as recorded;
-where they differ, the comment says so and ``docs/state_handlers.md`` lists it.
+Pure: the task in Airflow and ``handlers.testing`` both go through here. The rules are Prefect 1.4's as
+recorded; where they differ, the comment says so and ``docs/state_handlers.md`` lists it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from airflow_provider_pipehooks.core.dispatch import Dispatcher, Hook, Record
-from airflow_provider_pipehooks.core.handler_signals import StateSignal
-from airflow_provider_pipehooks.core.states import Failed, Retrying, Running, State
+from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook, Record
+from airflow_provider_pipehooks.handlers.state.raised import StateSignal
+from airflow_provider_pipehooks.handlers.state.states import Failed, Retrying, Running, State
 
 OnHandlerError = Literal["fail", "log"]
 

@@ -11,8 +11,8 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from airflow_provider_pipehooks.core.dispatch import Hook, name_of
-from airflow_provider_pipehooks.core.states import State
+from airflow_provider_pipehooks.handlers.dispatch import Hook, name_of
+from airflow_provider_pipehooks.handlers.state.states import State
 
 #: ``handler(subject, old_state, new_state)``.
 StateHandler = Callable[[Any, State, State], Any]

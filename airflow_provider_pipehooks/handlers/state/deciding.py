@@ -16,15 +16,15 @@ from airflow.sdk.exceptions import (
     DownstreamTasksSkipped,
 )
 
-from airflow_provider_pipehooks.core.states import Cancelled, Retrying, State, Success
-from airflow_provider_pipehooks.core.transitions import Attempt
-from airflow_provider_pipehooks.operators.task_states import (
+from airflow_provider_pipehooks.handlers.state.states import Cancelled, Retrying, State, Success
+from airflow_provider_pipehooks.handlers.state.task_states import (
     NEVER_RETRIED,
     WAITS,
     retry_anyway,
     retrying,
     state_after,
 )
+from airflow_provider_pipehooks.handlers.state.transitions import Attempt
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_provider_pipehooks.core.handler_signals import TRIGGERFAIL
-from airflow_provider_pipehooks.core.handlers import hooks_of
-from airflow_provider_pipehooks.core.states import (
+from airflow_provider_pipehooks.handlers.state.given import hooks_of
+from airflow_provider_pipehooks.handlers.state.observing import TaskObserver
+from airflow_provider_pipehooks.handlers.state.raised import TRIGGERFAIL
+from airflow_provider_pipehooks.handlers.state.states import (
     Failed,
     Pending,
     Running,
@@ -22,9 +23,8 @@ from airflow_provider_pipehooks.core.states import (
     Success,
     TimedOut,
 )
-from airflow_provider_pipehooks.core.transitions import Handlers
-from airflow_provider_pipehooks.operators.observed import TaskObserver
-from airflow_provider_pipehooks.operators.task_states import Context, count
+from airflow_provider_pipehooks.handlers.state.task_states import Context, count
+from airflow_provider_pipehooks.handlers.state.transitions import Handlers
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from airflow_provider_pipehooks.core.errors import NotFound, RemoteCallError
-from airflow_provider_pipehooks.core.finished_runs import Round, Sighting, Start, begin, mark_of
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run_cursor import Round, Sighting, Start, begin, mark_of
 from airflow_provider_pipehooks.services.base import (
     Procedure,
     Request,
@@ -24,8 +24,8 @@ from airflow_provider_pipehooks.services.base import (
     objects,
     text_or_none,
 )
-from airflow_provider_pipehooks.services.databricks_batch import PAGE as DATABRICKS_PAGE
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
+from airflow_provider_pipehooks.services.databricks_pages import PAGE as DATABRICKS_PAGE
 from airflow_provider_pipehooks.services.dbt_cloud import NOT_TERMINAL, PAGE, DbtCloud
 
 #: A single 404 may be a remote in trouble, or a token that is just being changed.

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from airflow_provider_pipehooks.core import handler_signals as signals
-from airflow_provider_pipehooks.core.handlers import (
+from airflow_provider_pipehooks.handlers.state import raised as signals
+from airflow_provider_pipehooks.handlers.state.given import (
     Callback,
     StateHandler,
     callback_factory,
     hooks_of,
     on_failure,
 )
-from airflow_provider_pipehooks.core.states import (
+from airflow_provider_pipehooks.handlers.state.states import (
     Cached,
     Cancelled,
     Cancelling,
@@ -95,7 +95,7 @@ def state_handlers(
     """
     if of not in ("task", "dag"):
         raise ValueError(f"of must be 'task' or 'dag', not {of!r}.")
-    from airflow_provider_pipehooks.operators.observed import callbacks_of_dag, callbacks_of_task
+    from airflow_provider_pipehooks.handlers.state.observing import callbacks_of_dag, callbacks_of_task
 
     if of == "dag":
         return callbacks_of_dag(hooks_of(handlers), hooks_of((), on_failure))
@@ -115,7 +115,7 @@ def stateful(target: Any = None, /, **options: Any) -> Any:
     """
     if target is None:
         return partial(stateful, **options)
-    from airflow_provider_pipehooks.operators.stateful import make_stateful
+    from airflow_provider_pipehooks.handlers.state.stateful import make_stateful
 
     make: Callable[..., Any] = make_stateful
     return make(target, **options)

@@ -25,8 +25,8 @@ from airflow.sdk.exceptions import (
 
 from airflow_provider_pipehooks.core.errors import WaitTimedOut
 from airflow_provider_pipehooks.core.events import HookProgress
-from airflow_provider_pipehooks.core.handler_signals import StateSignal
-from airflow_provider_pipehooks.core.states import (
+from airflow_provider_pipehooks.handlers.state.raised import StateSignal
+from airflow_provider_pipehooks.handlers.state.states import (
     Cancelled,
     Deferred,
     Failed,
@@ -40,7 +40,7 @@ from airflow_provider_pipehooks.core.states import (
     Success,
     TimedOut,
 )
-from airflow_provider_pipehooks.core.transitions import Attempt, Handlers, retrying_after
+from airflow_provider_pipehooks.handlers.state.transitions import Attempt, Handlers, retrying_after
 
 Context = Mapping[str, Any]
 _STATES = "_pipehooks_states"

@@ -7,11 +7,11 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider_pipehooks.core.node.data import CallbackData
-from airflow_provider_pipehooks.core.node.endings import Ending, NodeFailed, ending_of
-from airflow_provider_pipehooks.core.node.killed import state_on_the_server
-from airflow_provider_pipehooks.core.node.record import NodeRecord, read, write
-from airflow_provider_pipehooks.core.node.teller import NodeTeller
+from airflow_provider_pipehooks.compat.questions import state_on_the_server
+from airflow_provider_pipehooks.handlers.node.calling import NodeTeller
+from airflow_provider_pipehooks.handlers.node.data import CallbackData
+from airflow_provider_pipehooks.handlers.node.endings import Ending, NodeFailed, ending_of
+from airflow_provider_pipehooks.handlers.node.record import NodeRecord, read, write
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from airflow_provider_pipehooks.core import signals
-from airflow_provider_pipehooks.core.signals import PipelineEvent
+from airflow_provider_pipehooks.handlers import signals
+from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from airflow_provider_pipehooks.notifications.message import without_secrets
 from airflow_provider_pipehooks.options import read
 

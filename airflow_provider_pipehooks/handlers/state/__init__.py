@@ -1,0 +1,1 @@
+"""What state handlers are made of: the states, one transition, and the task in Airflow around it."""

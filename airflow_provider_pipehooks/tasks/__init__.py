@@ -1,0 +1,1 @@
+"""One task and its one run: what START and JOIN share."""

@@ -1,0 +1,1 @@
+"""Runs that somebody else started, as events of assets."""

@@ -1,0 +1,1 @@
+"""One poller for all waits on an account."""
