@@ -27,7 +27,7 @@ test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=2
 	$(BIN)/python -m tests.fault.lane --trials $(TRIALS)
 
 test-live: $(READY) ## state handlers, the control plane and asset events on a real Airflow: about ten minutes
-	$(BIN)/python -m tests.state_handlers.live
+	$(BIN)/python -m tests.handlers.state.live
 	$(BIN)/python -m tests.fault.control_plane
 	$(BIN)/python -m tests.fault.asset_events
 

@@ -25,9 +25,9 @@ from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_cursor import Cursor
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
-from airflow_provider_pipehooks.triggers import asset_delivery, finished_runs
 from airflow_provider_pipehooks.triggers.asset_events import RunFinishedEventTrigger, run_finished_watcher
 from airflow_provider_pipehooks.triggers.asset_events import finished_runs as runs_of
+from airflow_provider_pipehooks.triggers.assets import delivery, rounds
 from tests.task_context import stored
 
 pytestmark = pytest.mark.usefixtures("connections")
@@ -38,9 +38,9 @@ LONGEST_S = 30.0
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GAP_S", "LOOK_S", "SETTLE_S", "IDLE_S", "AGAIN_S", "SAVE_EVERY_S"):
-        monkeypatch.setattr(asset_delivery, name, 0.01)
-    monkeypatch.setattr(asset_delivery, "GAP_LOOKS", 1)
-    monkeypatch.setattr(finished_runs, "FIRST_LOOK_S", 0.001)
+        monkeypatch.setattr(delivery, name, 0.01)
+    monkeypatch.setattr(delivery, "GAP_LOOKS", 1)
+    monkeypatch.setattr(rounds, "FIRST_LOOK_S", 0.001)
 
 
 @pytest.fixture(params=SERVICES)
@@ -320,7 +320,7 @@ def test_a_kill_while_an_event_is_on_its_way_neither_loses_nor_repeats_it(
 def test_a_dag_run_that_comes_a_little_after_the_restart_is_not_started_twice(
     dbt: Remote, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asset_delivery, "SETTLE_S", 1000.0)
+    monkeypatch.setattr(delivery, "SETTLE_S", 1000.0)
     asyncio.run(watched(dbt))
     first, second = dbt.ended(2)
 
@@ -374,7 +374,7 @@ def test_a_kill_at_any_write_of_the_cursor_neither_loses_nor_repeats_a_run(
 def test_without_a_dag_id_an_event_on_its_way_comes_again(remote: Remote) -> None:
     asyncio.run(watched(remote))
     (run_id,) = remote.ended()
-    asset_delivery.GAP_S = 1000.0
+    delivery.GAP_S = 1000.0
 
     async def until_the_kill() -> None:
         async with aclosing(remote.trigger().run()) as events:  # type: ignore[type-var]
@@ -390,7 +390,7 @@ def test_without_a_dag_id_an_event_on_its_way_comes_again(remote: Remote) -> Non
 def test_the_next_event_waits_for_the_dag_run_of_the_one_before(
     remote: Remote, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asset_delivery, "IDLE_S", 1000.0)
+    monkeypatch.setattr(delivery, "IDLE_S", 1000.0)
     asyncio.run(watched(remote))
     remote.ended(2)
 
@@ -548,7 +548,7 @@ def test_ten_watchers_of_one_connection_cause_one_poll_loop(dbt: Remote) -> None
     looks = Counter("id__gt" in str(entry.query) for entry in dbt.standin.journal.find("GET", "/runs/"))
     first_looks = sum("status__in" in str(entry.query) for entry in dbt.standin.journal.find("GET", "/runs/"))
     assert first_looks < len(triggers) < looks[True]
-    assert finished_runs._WATCHERS == {}
+    assert rounds._WATCHERS == {}
 
 
 def test_two_assets_of_equal_watchers_keep_the_same_place(dbt: Remote) -> None:

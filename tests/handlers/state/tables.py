@@ -1,4 +1,4 @@
-"""The tables of ``docs/state_handlers.md``, which ``python -m tests.state_handlers.tables`` writes there.
+"""The tables of ``docs/state_handlers.md``, which ``python -m tests.handlers.state.tables`` writes there.
 
 Every row is held by a test: transitions by running its scenario in real Airflow (``test_table.py``), the
 others by the tests they name.
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "state_handlers.md"
 #: The README may show tables, too: where it has their markers.
 PAGES = (PAGE, ROOT / "README.md")

@@ -13,7 +13,7 @@ from airflow.sdk.execution_time import task_runner
 from airflow.utils.session import create_session
 
 from tests.dag_runs import Finished
-from tests.node_hooks.nodes import (
+from tests.handlers.node.nodes import (
     ENDED_WELL,
     STARTED,
     TOLD,

@@ -28,10 +28,10 @@ from airflow_provider_pipehooks.handlers.state_handlers import (
     stateful,
 )
 from tests.dag_runs import Finished
-from tests.state_handlers import tables
-from tests.state_handlers.recorded import Boom, boom
-from tests.state_handlers.test_observed import skips, worker_lost
-from tests.state_handlers.test_operators import CleansUp, NotCopied, Templated, Told, Waits
+from tests.handlers.state import tables
+from tests.handlers.state.recorded import Boom, boom
+from tests.handlers.state.test_observed import skips, worker_lost
+from tests.handlers.state.test_operators import CleansUp, NotCopied, Templated, Told, Waits
 
 RunDag = Callable[[DAG], Finished]
 Make = Callable[..., Any]
@@ -167,16 +167,14 @@ def test_every_scenario_is_in_the_table_with_all_it_tells(
 @pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)
 def test_a_page_has_the_tables_as_they_are_here(page: Path) -> None:
     text = page.read_text()
-    assert text == tables.written(text), "run: python -m tests.state_handlers.tables"
+    assert text == tables.written(text), "run: python -m tests.handlers.state.tables"
     assert page != tables.PAGE or all(f"<!-- table: {name} -->" in text for name in tables.TABLES)
 
 
 def test_every_row_names_a_test_that_exists() -> None:
-    tests = Path(__file__).parents[1]
     known = {
         node.name
-        for folder in ("state_handlers", "core")
-        for file in (tests / folder).glob("test_*.py")
+        for file in Path(__file__).parents[1].rglob("test_*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef)
     }

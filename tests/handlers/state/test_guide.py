@@ -27,8 +27,8 @@ from airflow_provider_pipehooks.handlers.state_handlers import (
     stateful,
 )
 from tests.dag_runs import Finished
-from tests.state_handlers.conftest import Slack
-from tests.state_handlers.recorded import Recorder, boom, expected, fails_times, load
+from tests.handlers.state.conftest import Slack
+from tests.handlers.state.recorded import Recorder, boom, expected, fails_times, load
 
 RunDag = Callable[[DAG], Finished]
 Out = pytest.CaptureFixture[str]

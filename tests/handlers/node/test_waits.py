@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 from airflow.utils.session import create_session
 
 from tests.dag_runs import Finished
-from tests.node_hooks.nodes import (
+from tests.handlers.node.nodes import (
     ENDED_WELL,
     STARTED,
     AllHooks,

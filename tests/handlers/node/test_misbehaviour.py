@@ -16,7 +16,7 @@ from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
 from airflow_provider_pipehooks.handlers.signal import sending
 from tests.dag_runs import Finished
-from tests.node_hooks.nodes import (
+from tests.handlers.node.nodes import (
     CALLED,
     ENDED_WELL,
     STARTED,
@@ -32,7 +32,7 @@ from tests.node_hooks.nodes import (
 RunDag = Callable[..., Finished]
 Act = Callable[[str, Any], Any]
 
-PAGE = Path(__file__).parents[2] / "docs" / "node_hooks.md"
+PAGE = Path(__file__).parents[3] / "docs" / "node_hooks.md"
 WELL = [*STARTED, *ENDED_WELL]
 
 

@@ -25,7 +25,7 @@ from airflow_provider_pipehooks.handlers.state_handlers import (
     signals,
 )
 from tests.dag_runs import Finished
-from tests.state_handlers.recorded import Boom, Recorder, boom, fails, fails_times
+from tests.handlers.state.recorded import Boom, Recorder, boom, fails, fails_times
 
 RunDag = Callable[[DAG], Finished]
 one = lambda: 1  # noqa: E731

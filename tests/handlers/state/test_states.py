@@ -19,7 +19,7 @@ from airflow_provider_pipehooks.handlers.state.states import (
     Success,
 )
 
-RECORD = Path(__file__).parents[1] / "state_handlers" / "records" / "predicates.json"
+RECORD = Path(__file__).parent / "records" / "predicates.json"
 NOTES: list[dict[str, Any]] = json.loads(RECORD.read_text())["notes"]
 PREDICATES = sorted(name for name in dir(State) if name.startswith("is_"))
 

@@ -22,7 +22,7 @@ from airflow_provider_pipehooks.handlers.state.states import (
 )
 from airflow_provider_pipehooks.handlers.state_handlers import signals
 
-RECORDS = Path(__file__).parents[1] / "state_handlers" / "records"
+RECORDS = Path(__file__).parent / "records"
 
 
 def handler(task: Any, old: State, new: State) -> None:
@@ -83,7 +83,9 @@ class Method:
         pass
 
 
-@pytest.mark.parametrize("good", [Method().handle, lambda *args: None, print, max], ids=repr)
+@pytest.mark.parametrize(
+    "good", [Method().handle, lambda *args: None, print, max], ids=["method", "lambda", "print", "max"]
+)
 def test_everything_that_can_be_called_as_a_handler_is_taken(good: Any) -> None:
     assert len(hooks_of([good])) == 1
 

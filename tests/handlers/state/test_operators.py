@@ -32,7 +32,7 @@ from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperato
 from airflow_provider_pipehooks.sensors.dbt_cloud import DbtCloudJobRunSensor
 from airflow_provider_pipehooks.standin import Plan, StandIn
 from tests.dag_runs import Finished
-from tests.state_handlers.recorded import Boom, boom
+from tests.handlers.state.recorded import Boom, boom
 
 RunDag = Callable[[DAG], Finished]
 
@@ -479,7 +479,7 @@ def test_stateful_of_stateful_is_itself(operator: type[BaseOperator]) -> None:
     assert issubclass(stateful(operator), StatefulOperator)
 
 
-@pytest.mark.parametrize("wrong", [boom, 3, "PythonOperator"], ids=repr)
+@pytest.mark.parametrize("wrong", [boom, 3, "PythonOperator"], ids=["function", "number", "text"])
 def test_stateful_of_something_else_says_where_it_belongs(wrong: Any) -> None:
     with pytest.raises(TypeError, match="above @task"):
         stateful(wrong)

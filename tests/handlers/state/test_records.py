@@ -24,7 +24,7 @@ from airflow_provider_pipehooks.handlers.state_handlers import (
     stateful,
 )
 from tests.dag_runs import Finished
-from tests.state_handlers.recorded import Recorder, boom, expected, fails, fails_times, load
+from tests.handlers.state.recorded import Recorder, boom, expected, fails, fails_times, load
 
 RunDag = Callable[[DAG], Finished]
 #: How Airflow calls the end that a record shows.

@@ -16,7 +16,7 @@ from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
 from airflow_provider_pipehooks.handlers.state.states import Failed, State, Success
 from airflow_provider_pipehooks.handlers.state_handlers import stateful
 from tests.dag_runs import Finished
-from tests.node_hooks.nodes import (
+from tests.handlers.node.nodes import (
     ENDED_WELL,
     STARTED,
     TOLD,
@@ -60,7 +60,7 @@ def test_an_operator_of_a_provider_has_its_moments_and_its_arguments(run_dag: Ru
 
 
 def test_the_example_of_the_page_runs(run_dag: RunDag) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "node_hooks.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "node_hooks.md").read_text()
     paged: list[str] = []
     names: dict[str, Any] = {"page_someone": paged.append}
     exec(page.split("```python")[1].split("```")[0], names)

@@ -17,7 +17,7 @@ from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES, 
 from airflow_provider_pipehooks.handlers.signals import PipelineEvent, connect_later, pipeline_event, send
 
 EVENT = PipelineEvent(event_type="node_enter", data={"dag_id": "d"})
-RECORDS = Path(__file__).parents[1] / "node_hooks" / "records"
+RECORDS = Path(__file__).parent / "node" / "records"
 
 #: Every type in the documentation of bamboo-pipeline's signals and in its record, with the keys of its
 #: payload as the record has them, or the source.

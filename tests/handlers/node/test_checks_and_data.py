@@ -55,7 +55,7 @@ def test_what_is_never_called_is_what_nobody_tells() -> None:
 
 
 def test_the_page_of_node_hooks_has_the_table() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "node_hooks.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "node_hooks.md").read_text()
     for name, moment in MOMENTS.items():
         given = {"never": "", "maybe": "`callback_data`", "always": "`callback_data`"}[moment.callback]
         outputs = "read-only" if moment.read_only else "kept"

@@ -16,8 +16,8 @@ from airflow.utils.session import create_session
 
 from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from tests.dag_runs import Finished
-from tests.node_hooks.differences import DIFFERENCES, Difference
-from tests.node_hooks.nodes import (
+from tests.handlers.node.differences import DIFFERENCES, Difference
+from tests.handlers.node.nodes import (
     RECORDS,
     TOLD,
     Node,
@@ -216,6 +216,6 @@ def test_a_raising_receiver_does_not_hang_what_hangs_in_bamboo(run_dag: RunDag) 
 
 
 def test_each_difference_is_on_the_page_of_node_hooks() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "node_hooks.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "node_hooks.md").read_text()
     for case, difference in DIFFERENCES.items():
         assert difference.reason in page, case

@@ -1,6 +1,6 @@
 """State handlers on a whole Airflow: scheduler, workers that die, triggerer, DAG processor.
 
-``python -m tests.state_handlers.live`` runs ``live_dags`` and compares the lines that handlers wrote. Prints
+``python -m tests.handlers.state.live`` runs ``live_dags`` and compares the lines that handlers wrote. Prints
 a line for each task and exits with 1 when one is wrong.
 """
 

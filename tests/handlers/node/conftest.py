@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_pipehooks.handlers.signal import sending
-from tests.node_hooks.nodes import TOLD, Told, receivers
+from tests.handlers.node.nodes import TOLD, Told, receivers
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES
 from airflow_provider_pipehooks.options import OPTIONS, SECTION
 from airflow_provider_pipehooks.plugins.rules import OF_RUNS, OF_TASKS, read_rules
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOC = (ROOT / "docs" / "signals.md").read_text()
 
 

@@ -25,8 +25,8 @@ from structlog import get_logger
 from airflow_provider_pipehooks.handlers.state.task_states import state_before
 from airflow_provider_pipehooks.handlers.state_handlers import State, Success, state_handlers, stateful
 from tests.dag_runs import Finished
-from tests.state_handlers.recorded import boom, show
-from tests.state_handlers.test_operators import Templated, Told, Waits
+from tests.handlers.state.recorded import boom, show
+from tests.handlers.state.test_operators import Templated, Told, Waits
 
 RunDag = Callable[[DAG], Finished]
 OK = ["Pending -> Running", "Running -> Success"]
