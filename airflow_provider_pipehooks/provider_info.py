@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_pipehooks import __version__
+from airflow_provider_pipehooks.hooks.registry import SERVICES
 from airflow_provider_pipehooks.options import config_section
 
 _PACKAGE = "airflow_provider_pipehooks"
-_SERVICES = {"dbt Cloud": "dbt_cloud", "Databricks Jobs": "databricks_jobs"}
+_TRIGGERS = [f"{_PACKAGE}.triggers.remote_run", f"{_PACKAGE}.triggers.asset_events"]
 
 _VERIFY = {
     "label": "Verify TLS",
@@ -22,11 +23,14 @@ _PROXIES = {
 }
 
 
-def _modules(step: str, **more: str) -> list[dict[str, Any]]:
-    services = {**_SERVICES, **more}
+def _modules(*paths: str) -> list[dict[str, Any]]:
+    """Each integration with its module.
+
+    :param paths: of a class in it, for each service in its order.
+    """
     return [
-        {"integration-name": name, "python-modules": [f"{_PACKAGE}.{step}.{module}"]}
-        for name, module in services.items()
+        {"integration-name": row.title, "python-modules": [f"{_PACKAGE}.{path.rpartition('.')[0]}"]}
+        for row, path in zip(SERVICES.values(), paths, strict=True)
     ]
 
 
@@ -38,34 +42,24 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Start dbt Cloud and Databricks runs exactly once, watch them, alert with the reason.",
         "versions": [__version__],
         "integrations": [
-            {
-                "integration-name": "dbt Cloud",
-                "external-doc-url": "https://docs.getdbt.com",
-                "tags": ["service"],
-            },
-            {
-                "integration-name": "Databricks Jobs",
-                "external-doc-url": "https://docs.databricks.com/api/workspace/jobs",
-                "tags": ["service"],
-            },
+            *(
+                {"integration-name": row.title, "external-doc-url": row.docs, "tags": ["service"]}
+                for row in SERVICES.values()
+            ),
             {
                 "integration-name": "Amazon SNS",
                 "external-doc-url": "https://aws.amazon.com/sns/",
                 "tags": ["aws"],
             },
         ],
-        "operators": _modules("operators", **{"Amazon SNS": "sns_alert"}),
-        "sensors": _modules("sensors"),
-        "hooks": [
-            {"integration-name": "dbt Cloud", "python-modules": [f"{_PACKAGE}.hooks.dbt_cloud"]},
-            {"integration-name": "Databricks Jobs", "python-modules": [f"{_PACKAGE}.hooks.databricks"]},
+        "operators": [
+            *_modules(*(row.operator for row in SERVICES.values())),
+            {"integration-name": "Amazon SNS", "python-modules": [f"{_PACKAGE}.operators.sns_alert"]},
         ],
+        "sensors": _modules(*(row.sensor for row in SERVICES.values())),
+        "hooks": _modules(*(row.hook for row in SERVICES.values())),
         "triggers": [
-            {
-                "integration-name": name,
-                "python-modules": [f"{_PACKAGE}.triggers.remote_run", f"{_PACKAGE}.triggers.asset_events"],
-            }
-            for name in _SERVICES
+            {"integration-name": row.title, "python-modules": _TRIGGERS} for row in SERVICES.values()
         ],
         "extra-links": [f"{_PACKAGE}.tasks.joining.RemoteRunLink"],
         "notifications": [f"{_PACKAGE}.notifications.sns.SnsAlertNotifier"],

@@ -25,6 +25,9 @@ NOT_FOUND_GRACE_S = 60.0
 NOT_FOUND_PAUSE_S = 5.0
 #: Trouble stretches the pause by doubling it, up to this.
 LONGEST_PAUSE_S = 300.0
+#: A cancel takes the remote a moment; a kill gives us only so long.
+CONFIRM_WITHIN_S = 20.0
+CONFIRM_POLL_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,3 +143,8 @@ def _go_on(watch: Watch, events: list[WatchEvent], pause_s: float, now_s: float)
 
 def _give_up(watch: Watch, reason: EndReason, error: RemoteCallError) -> Step:
     return Step(watch=watch, end=WaitEnded(reason=reason, run=watch.run, message=str(error)))
+
+
+def confirming(now_s: float) -> Watch:
+    """The wait for a cancelled run to be over."""
+    return Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)

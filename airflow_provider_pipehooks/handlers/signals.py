@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import wraps
-from importlib import import_module
 from typing import Any
 from weakref import ReferenceType
 
 from blinker import Signal
 
 from airflow_provider_pipehooks.core.events import HookProgress
+from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook, Record
+from airflow_provider_pipehooks.handlers.dotted import load
+
+__all__ = [
+    "PipelineEvent",
+    "Receiver",
+    "connect",
+    "connect_later",
+    "pipeline_event",
+    "recent_failures",
+    "send",
+    "staying",
+]
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +44,6 @@ _named: deque[str] = deque()
 
 #: The last failures of receivers in this process, oldest first.
 recent_failures: deque[HookProgress] = deque(maxlen=100)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PipelineEvent:
-    """One thing that happened.
-
-    :param data: the payload; ``handlers.signal.event_types`` lists its keys for each type.
-    """
-
-    event_type: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """``{"event_type": str, "data": {...}}``."""
-        return {"event_type": self.event_type, "data": dict(self.data)}
 
 
 def send(event: PipelineEvent, sender: object, *, record: Record = recent_failures.append) -> None:
@@ -107,18 +103,3 @@ def connect(path: str) -> None:
         log.exception(
             "Receiver %r of pipeline events is left out: %s. Correct its path, or mend its module.", path, err
         )
-
-
-def load(path: str) -> Receiver:
-    """The function, or other callable, with a dotted path.
-
-    :raises ValueError: not a dotted path.
-    :raises TypeError: what it names cannot be called.
-    """
-    module, _, name = path.rpartition(".")
-    if not module or not name:
-        raise ValueError(f"{path!r} is not a dotted path such as 'my_company.alerts.tell'")
-    found = getattr(import_module(module), name)
-    if not callable(found):
-        raise TypeError(f"{path!r} is a {type(found).__name__}, which cannot be called")
-    return found  # type: ignore[no-any-return]

@@ -95,7 +95,7 @@ def state_handlers(
     """
     if of not in ("task", "dag"):
         raise ValueError(f"of must be 'task' or 'dag', not {of!r}.")
-    from airflow_provider_pipehooks.handlers.state.observing import callbacks_of_dag, callbacks_of_task
+    from airflow_provider_pipehooks.handlers.state.callbacks import callbacks_of_dag, callbacks_of_task
 
     if of == "dag":
         return callbacks_of_dag(hooks_of(handlers), hooks_of((), on_failure))

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from airflow_provider_pipehooks.compat import questions
+from airflow_provider_pipehooks.compat.ledger import recorded_run
 from airflow_provider_pipehooks.core.errors import RunEnded, explain
-from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.notifications.message import (
     FULL_TASKS,
     LISTED_TASKS,
@@ -82,24 +83,12 @@ class DagRunRef:
 
 
 def states_of(dag: Any, ref: DagRunRef, task_ids: Collection[str]) -> dict[tuple[str, int], str | None]:
-    """State of each instance of the given tasks of a DAG run: ``{(task_id, map_index): state}``.
+    """State of each instance of the given tasks: ``{(task_id, map_index): state}``.
 
     Alert tasks are left out: they end failed on purpose.
     """
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    wanted = sorted(task for task in task_ids if not getattr(dag.get_task(task), "sends_alerts", False))
-    mapped = [task for task in wanted if _is_mapped(dag.get_task(task))]
-    plain = [task for task in wanted if task not in mapped]
-    states: dict[tuple[str, int], str | None] = {}
-    # The answer names a mapped instance "load_3", which may also be another task's id. So each mapped task
-    # is asked for alone, where only one reading is left.
-    for group in ([plain] if plain else []) + [[task] for task in mapped]:
-        answer = RuntimeTaskInstance.get_task_states(ref.dag_id, task_ids=group, run_ids=[ref.run_id])
-        for name, state in (answer.get(ref.run_id) or {}).items():
-            index = -1 if name in group else int(name[len(group[0]) + 1 :])
-            states[(name if index < 0 else group[0], index)] = None if state is None else str(state)
-    return states
+    others = [task for task in task_ids if not getattr(dag.get_task(task), "sends_alerts", False)]
+    return questions.states_of(dag, ref.run_id, others)
 
 
 def failed_tasks(
@@ -163,10 +152,6 @@ def task_of(context: Mapping[str, Any]) -> FailedTask:
     return replace(task, log_url=ref.log_url(task))
 
 
-def _is_mapped(task: Any) -> bool:
-    return bool(task.is_mapped) or task.get_closest_mapped_task_group() is not None
-
-
 def _text_of(error: Any) -> str | None:
     if error is None or (isinstance(error, RunEnded) and str(error) == explain(error.run)):
         # The remote run itself is shown; its error would say the same again.
@@ -178,51 +163,25 @@ def _text_of(error: Any) -> str | None:
 
 def _with_tries(dag: Any, ref: DagRunRef, task: FailedTask) -> FailedTask:
     """Ask which try it was; an instance that could not start had none."""
-    found = _told(lambda: _instance(ref, task), "the try of", task) if task.state == "failed" else None
-    if found is None or found.run_id != ref.run_id:
+    if task.state != "failed":
         return task
-    tries = int(getattr(dag.get_task(task.task_id), "retries", 0) or 0) + 1
-    return replace(task, try_number=found.try_number, max_tries=tries)
-
-
-def _instance(ref: DagRunRef, task: FailedTask) -> Any:
-    """The task instance as the execution API tells it.
-
-    Only the message for the *previous* DAG run's instance carries tries. It answers with the last one
-    before a date, so ask for a moment after this DAG run's own. Without a date the answer may be about
-    another DAG run: the caller has to look.
-    """
-    from airflow.sdk.execution_time.comms import GetPreviousTI
-    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
-
-    before = ref.logical_date + timedelta(microseconds=1) if ref.logical_date else None
-    question = GetPreviousTI(
-        dag_id=ref.dag_id, task_id=task.task_id, map_index=task.map_index, logical_date=before
+    number = _told(
+        lambda: questions.try_of(ref.dag_id, ref.run_id, task.task_id, task.map_index, ref.logical_date),
+        "the try of",
+        task,
     )
-    return getattr(SUPERVISOR_COMMS.send(question), "task_instance", None)
+    tries = int(getattr(dag.get_task(task.task_id), "retries", 0) or 0) + 1
+    return task if number is None else replace(task, try_number=number, max_tries=tries)
 
 
 def _with_run(ref: DagRunRef, task: FailedTask) -> FailedTask:
     """The task with the remote run it left in XCom, if it did."""
     if task.state == "upstream_failed":
         return task
-    return replace(task, run=_told(lambda: _recorded_run(ref, task), "the remote run of", task))
-
-
-def _recorded_run(ref: DagRunRef, task: FailedTask) -> Run | None:
-    from airflow.sdk.execution_time.xcom import XCom
-
-    from airflow_provider_pipehooks.tasks.joining import RECORD_KEY
-
-    record = XCom.get_one(
-        key=RECORD_KEY,
-        dag_id=ref.dag_id,
-        run_id=ref.run_id,
-        task_id=task.task_id,
-        map_index=task.map_index,
+    run = _told(
+        lambda: recorded_run(ref.dag_id, ref.run_id, task.task_id, task.map_index), "the remote run of", task
     )
-    # Another operator may use the same key for something else.
-    return Run.from_json(record) if isinstance(record, Mapping) and "service" in record else None
+    return replace(task, run=run)
 
 
 def _told(ask: Callable[[], T], what: str, task: FailedTask) -> T | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from datetime import datetime
 from itertools import accumulate, takewhile
 
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.texts import ANSI
 
 #: SNS refuses a subject of 100 characters or more (service model of botocore 1.44; API ``Publish``).
 SUBJECT_CHARS = 99
@@ -181,25 +181,6 @@ _PLAIN = str.maketrans(
         "‘": "'", "’": "'", "“": '"', "”": '"', "«": '"', "»": '"', "→": "->", "×": "x", "•": "*",
     }
 )  # fmt: skip
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-# Tokens by their shape, as they may stand in error texts that others wrote. Words alone ("unexpected token
-# customers") are left: they are what people need to read.
-_SECRETS = (
-    (re.compile(r"(?i)\b(bearer|basic|authorization: *token)\s+[a-z0-9_\-.=+/]{8,}"), r"\1 ***"),
-    (re.compile(r"(://[^/\s:@]*:)[^@\s/]+@"), r"\1***@"),
-    (re.compile(r"\b(dapi|dose|dkea|dbtc_|dbtu_|AKIA|ASIA)[A-Za-z0-9_\-]{12,}"), r"\1***"),
-    (
-        re.compile(r"(?i)\b([\w\-]*(?:password|passwd|secret|token|api_key|access_key)\w*=)[^\s,;&]+"),
-        r"\1***",
-    ),
-)
-
-
-def without_secrets(text: str) -> str:
-    """Hide what looks like a token or password in a text that we did not write."""
-    for pattern, shown in _SECRETS:
-        text = pattern.sub(shown, text)
-    return text
 
 
 def safe_subject(text: str | None) -> str | None:
@@ -207,7 +188,7 @@ def safe_subject(text: str | None) -> str | None:
 
     :return: None when nothing printable is left; SNS refuses an empty subject, so send none.
     """
-    plain = unicodedata.normalize("NFKD", _ANSI.sub("", text or "").translate(_PLAIN))
+    plain = unicodedata.normalize("NFKD", ANSI.sub("", text or "").translate(_PLAIN))
     spaced = "".join(" " if _is_gap(char) else char for char in plain)
     printable = "".join(char for char in spaced if " " <= char <= "~")
     line = " ".join(printable.split())
@@ -229,7 +210,7 @@ def safe_body(text: str, limit_bytes: int = MESSAGE_BYTES) -> str:
     :param limit_bytes: for the wrapped text; the caller takes off what the attributes need.
     :raises ValueError: the limit leaves no room for the mark.
     """
-    plain = _ANSI.sub("", text)
+    plain = ANSI.sub("", text)
     clean = "".join(char for char in plain if char in "\n\t" or not _is_unprintable(char))
     if wire_bytes(clean) <= limit_bytes:
         return clean

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_pipehooks.handlers.signals import PipelineEvent
+from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 from airflow_provider_pipehooks.notifications.message import safe_subject
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 

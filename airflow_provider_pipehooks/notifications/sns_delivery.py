@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_pipehooks.compat.masking import masked_text
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.core.texts import without_secrets
 from airflow_provider_pipehooks.notifications.message import (
     MESSAGE_BYTES,
     Alert,
@@ -21,7 +23,6 @@ from airflow_provider_pipehooks.notifications.message import (
     safe_body,
     safe_subject,
     subject,
-    without_secrets,
 )
 
 if TYPE_CHECKING:
@@ -93,12 +94,12 @@ class SnsTarget:
         """
         attrs = {key: _attribute(value) for key, value in (attributes or {}).items()}
         attrs["alert_id"] = alert_id
-        title = safe_subject(_masked(title or ""))
+        title = safe_subject(masked_text(title or ""))
         # Json is ASCII only, so len() counts bytes. A name, a type ("String.Array") and a value each.
         used = len(title or "") + sum(len(key) + 12 + _size(value) for key, value in attrs.items())
         message = {
             "target_arn": self.arn,
-            "message": safe_body(_masked(text), MESSAGE_BYTES - used),
+            "message": safe_body(masked_text(text), MESSAGE_BYTES - used),
             "subject": title,
             "message_attributes": attrs,
             **self._fifo(alert_id),
@@ -209,10 +210,3 @@ def _size(value: Any) -> int:
     if isinstance(value, bytes):
         return len(value)
     return len(value.encode()) if isinstance(value, str) else len(json.dumps(value))
-
-
-def _masked(text: str) -> str:
-    """Without what Airflow knows to be secret, and what looks like it."""
-    from airflow.sdk.log import redact  # type: ignore[attr-defined]
-
-    return without_secrets(str(redact(text)))

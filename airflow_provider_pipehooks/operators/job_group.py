@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TaskGroup
 
-from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.operators.databricks_jobs import DatabricksRunNowOperator
-from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
+from airflow_provider_pipehooks.hooks.registry import class_at, row_of
 from airflow_provider_pipehooks.operators.sns_alert import notify_if_one_failed
-from airflow_provider_pipehooks.sensors.databricks_jobs import DatabricksJobRunSensor
-from airflow_provider_pipehooks.sensors.dbt_cloud import DbtCloudJobRunSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
 
-#: Service -> who starts, who verifies.
-_PAIRS: Mapping[str, tuple[type[BaseOperator], type[BaseOperator]]] = {
-    "dbt_cloud": (DbtCloudRunJobOperator, DbtCloudJobRunSensor),
-    "databricks_jobs": (DatabricksRunNowOperator, DatabricksJobRunSensor),
-}
 #: Arguments that belong to the waiting, so they go to the sensor.
 _VERIFY = frozenset({"poke_interval", "timeout", "mode", "soft_fail", "deferrable", "task_key"})
 #: Arguments that both need.
@@ -49,9 +40,8 @@ def job_group(
         (``poke_interval``, ``timeout``, ``mode``, ``deferrable``, ...) go to its sensor.
     :raises ConfigurationError: no such service; lists them.
     """
-    if service not in _PAIRS:
-        raise ConfigurationError(f"{service!r} is not a service. There are: {', '.join(_PAIRS)}.")
-    starter, verifier = _PAIRS[service]
+    row = row_of(service)
+    starter, verifier = class_at(row.operator), class_at(row.sensor)
     to_start = {key: value for key, value in job.items() if key not in _VERIFY}
     to_verify = {key: value for key, value in job.items() if key in _VERIFY | _BOTH}
     with TaskGroup(group_id) as group:

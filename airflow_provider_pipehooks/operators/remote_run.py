@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_pipehooks.compat import memory, tries
 from airflow_provider_pipehooks.core.errors import (
     ConfigurationError,
     NotFound,
@@ -156,7 +157,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
     def _started(self, context: Context) -> Run:
         """The run of this task: found from an earlier try, or started now."""
         record = self._recall(context)
-        generation = _generation(context)
+        generation = tries.generation(context)
         found = self._find(record) if record else None
         decision = decide(record, generation, found, can_continue=self.can_continue)
         self.log.info("%s", decision.explain(found, record))
@@ -212,14 +213,11 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         return intent.at(self.baseline())
 
     def _recall(self, context: Context) -> Intent | None:
-        store = context.get("task_state_store")
-        record: Any = store.get(INTENT_KEY) if store is not None else None
+        record = memory.recall(context, INTENT_KEY)
         return Intent.from_json(record) if record else None
 
     def _remember(self, context: Context, intent: Intent) -> None:
-        store = context.get("task_state_store")
-        if store is not None:
-            store.set(INTENT_KEY, intent.to_json())
+        memory.remember(context, INTENT_KEY, intent.to_json())
 
     def _wait(self, context: Context, run: Run, *, continued: bool = False) -> int | str:
         if run.is_terminal:
@@ -275,12 +273,3 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
             return
         if end.run is None or not end.run.is_terminal:
             self.log.error("%s run %s is not seen cancelled yet: %s", self.service_name, run_id, end.message)
-
-
-def _generation(context: Context) -> int:
-    """The same over retries and crashes, larger after a clear (seen on Airflow 3.3.2).
-
-    Airflow keeps the state store over a clear, so a stored run alone does not tell that it is old.
-    """
-    ti: Any = context["ti"]
-    return int(ti.max_tries) - int(ti.task.retries or 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from airflow_provider_pipehooks.compat import memory, tries
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -108,17 +109,14 @@ class SnsAlertOperator(BaseOperator):
             target, alert, text=self.message, title=self.subject, attributes=self.message_attributes
         )
         sent = {"message_id": message_id, "alert_id": alert.alert_id}
-        store = context.get("task_state_store")
-        if store is not None:
-            # Before all else: whatever fails from here on must not lead to a second message.
-            store.set(SENT_KEY, {"generation": _generation(context), **sent})
+        # Before all else: whatever fails from here on must not lead to a second message.
+        memory.remember(context, SENT_KEY, {"generation": tries.generation(context), **sent})
         return sent
 
     def _sent_before(self, context: Context) -> dict[str, str] | None:
         """The alert an earlier try has sent. After a clear there is something new to tell."""
-        store = context.get("task_state_store")
-        record: Any = store.get(SENT_KEY) if store is not None else None
-        if not record or record.get("generation") != _generation(context):
+        record = memory.recall(context, SENT_KEY)
+        if not record or record.get("generation") != tries.generation(context):
             return None
         self.log.info("An earlier try has sent alert %s; not sending again", record["alert_id"])
         return {"message_id": record["message_id"], "alert_id": record["alert_id"]}
@@ -138,9 +136,3 @@ def notify_if_one_failed(task_id: str = "notify_if_one_failed", **kwargs: Any) -
     :param kwargs: of :class:`SnsAlertOperator`, such as ``target_arn`` and ``end_state``.
     """
     return SnsAlertOperator(task_id=task_id, **kwargs)
-
-
-def _generation(context: Context) -> int:
-    """The same over retries and crashes, larger after a clear; the state store outlives a clear."""
-    ti: Any = context["ti"]
-    return int(ti.max_tries) - int(ti.task.retries or 0)

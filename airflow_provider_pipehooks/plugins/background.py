@@ -95,7 +95,7 @@ def background() -> Background:
     return _of_this_process
 
 
-def _forget() -> None:
+def forget() -> None:
     """A forked process has the queue, but not the thread that empties it."""
     global _of_this_process
     _of_this_process = None
@@ -106,5 +106,5 @@ def _say_last_words() -> None:
         log.warning("Some pipeline events were not told: their receivers took more than %s s", LAST_WORDS_S)
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=forget)
 atexit.register(_say_last_words)

@@ -16,8 +16,9 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs
 
+from airflow_provider_pipehooks.compat.users import user_of
+from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 from airflow_provider_pipehooks.handlers.signal.sending import tell
-from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from airflow_provider_pipehooks.plugins.background import background
 from airflow_provider_pipehooks.plugins.routes import Action, Call, Reader, World, find
 
@@ -72,25 +73,6 @@ class ControlPlane:
 def _below_root(scope: Scope) -> str:
     """The path without the one that the whole server is mounted at (``[api] base_url``)."""
     return str(scope["path"]).removeprefix(scope.get("root_path") or "")
-
-
-async def user_of(scope: Scope) -> dict[str, str] | None:
-    """Who sends the request, found as Airflow's own routes do; None for nobody it knows."""
-    try:
-        from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
-        from fastapi import HTTPException, Request
-    except ImportError:
-        log.exception("This Airflow names its users differently; the control plane tells nothing")
-        return None
-    try:
-        request = Request(scope)
-        user = await get_user(request, None, await bearer_scheme(request))
-        return {"id": str(user.get_id()), "name": user.get_name()}
-    except HTTPException:
-        return None
-    except Exception:
-        log.exception("Could not tell who sent %s %s; no event tells of it", scope["method"], scope["path"])
-        return None
 
 
 @dataclass

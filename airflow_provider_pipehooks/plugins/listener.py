@@ -18,11 +18,13 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from airflow_provider_pipehooks.compat.database import tags_of
+from airflow_provider_pipehooks.compat.tries import was_deferred, was_rescheduled
+from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
 from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
 from airflow_provider_pipehooks.handlers.signal.event_types import node_event, prepare_data
 from airflow_provider_pipehooks.handlers.signal.sending import tell
-from airflow_provider_pipehooks.handlers.signals import PipelineEvent, recent_failures, staying
+from airflow_provider_pipehooks.handlers.signals import recent_failures, staying
 from airflow_provider_pipehooks.options import read
 from airflow_provider_pipehooks.plugins.background import background
 from airflow_provider_pipehooks.plugins.rules import Rule, read_rules
@@ -128,8 +130,7 @@ def is_in_its_own_process(ti: Any) -> bool:
 
 def is_resumed(ti: Any) -> bool:
     """Whether the task has run before in this try: it was deferred, or rescheduled, and now goes on."""
-    known = getattr(ti, "_ti_context_from_server", None)
-    return bool(known and (known.next_method or known.task_reschedule_count))
+    return was_deferred(ti) or was_rescheduled(ti)
 
 
 #: What a task's new state means in Bamboo's words: when it runs for the first time, and when it goes on.

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.handlers.signals import PipelineEvent, load
+from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
+from airflow_provider_pipehooks.handlers.dotted import load
 
 log = logging.getLogger(__name__)
 

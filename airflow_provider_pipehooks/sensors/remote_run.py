@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
+from airflow_provider_pipehooks.compat import memory
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
 from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
@@ -109,19 +110,19 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
 
     def _run_id_of_try(self, context: Context) -> int | str:
         """In reschedule mode every poke is a new process, so what the last one knew is read back."""
-        if self._watch is None and self.reschedule and (store := context.get("task_state_store")):
-            memory: Any = store.get(MEMORY_KEY) or {}
-            if memory.get("try_number") == context["ti"].try_number:
-                self._run_id = memory["run_id"]
-                run = Run.from_json(memory["run"]) if memory["run"] else None
+        if self._watch is None and self.reschedule:
+            known = memory.recall(context, MEMORY_KEY) or {}
+            if known.get("try_number") == context["ti"].try_number:
+                self._run_id = known["run_id"]
+                run = Run.from_json(known["run"]) if known["run"] else None
                 self._watch = Watch(
                     poll_interval_s=self.poke_interval,
-                    since_s=memory["since_s"],
-                    heartbeat_s=memory.get("heartbeat_s"),
+                    since_s=known["since_s"],
+                    heartbeat_s=known.get("heartbeat_s"),
                     run=run,
-                    looks=memory["looks"],
-                    trouble=memory["trouble"],
-                    reread=memory["reread"],
+                    looks=known["looks"],
+                    trouble=known["trouble"],
+                    reread=known["reread"],
                 )
         if self._run_id is None:
             self._run_id = self.find_run_id(context)
@@ -130,11 +131,11 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
     _run_id: int | str | None = None
 
     def _save(self, context: Context, run_id: int | str) -> None:
-        store = context.get("task_state_store")
-        if not self.reschedule or store is None or self._watch is None:
+        if not self.reschedule or self._watch is None:
             return
         watch = self._watch
-        store.set(
+        memory.remember(
+            context,
             MEMORY_KEY,
             {
                 "try_number": context["ti"].try_number,

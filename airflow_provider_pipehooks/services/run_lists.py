@@ -7,7 +7,7 @@ runs were *made*, and those that had not ended are read again until they have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Protocol
@@ -145,9 +145,6 @@ def _runs_list(**params: str) -> Request:
     return Request(
         method="GET", path="/api/2.2/jobs/runs/list", params={"limit": str(DATABRICKS_PAGE), **params}
     )
-
-
-LISTS: Mapping[str, Callable[[], Any]] = {"dbt_cloud": DbtCloudLists, "databricks_jobs": DatabricksLists}
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperatorLink
 
+from airflow_provider_pipehooks.compat import ledger
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, error_for
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
 from airflow_provider_pipehooks.hooks.registry import open_service
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_pipehooks.hooks.remote import RemoteHook
     from airflow_provider_pipehooks.services.base import Service
 
-#: XCom keys of every run, besides the return value, which is the run's id. Alerts and reports read them.
-URL_KEY = "run_url"
-RECORD_KEY = "run"
-
 
 class RemoteRunLink(BaseOperatorLink):
     """The button of a task in Airflow's UI that opens its remote run."""
@@ -33,9 +30,7 @@ class RemoteRunLink(BaseOperatorLink):
     name = "Open remote run"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        from airflow.sdk.execution_time.xcom import XCom
-
-        return XCom.get_value(key=URL_KEY, ti_key=ti_key) or ""
+        return ledger.url_of(ti_key)
 
 
 class JoinsRun(ABC):
@@ -102,10 +97,8 @@ class JoinsRun(ABC):
         if not self.do_xcom_push:
             return
         official = {key: getattr(run, attribute) for key, attribute in self.official_keys.items()}
-        values = {"return_value": run.run_id, URL_KEY: run.url, RECORD_KEY: run.to_json(), **official}
-        for key, value in values.items():
-            if value is not None:
-                context["ti"].xcom_push(key=key, value=value)
+        record = {ledger.URL_KEY: run.url, ledger.RECORD_KEY: run.to_json()}
+        ledger.push(context, {"return_value": run.run_id, **record, **official})
 
     def defer_until_end(
         self,

@@ -12,15 +12,11 @@ from dataclasses import dataclass
 from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.events import WaitEnded, WatchEvent
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.core.watch import Watch, look
+from airflow_provider_pipehooks.core.watch import Watch, confirming, look
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.services.base import Service
 
 Tell = Callable[[WatchEvent], None]
-
-#: A cancel takes the remote a moment; a kill gives us only so long.
-CONFIRM_WITHIN_S = 20.0
-CONFIRM_POLL_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +59,4 @@ def cancel(watched: Watched, tell: Tell) -> WaitEnded:
     :raises RemoteCallError: the remote did not take the cancel.
     """
     watched.hook.call(watched.service.cancel_run(watched.run_id))
-    return wait(watched, confirming(), tell)
-
-
-def confirming() -> Watch:
-    """The wait for a cancelled run to be over."""
-    now_s = time.time()
-    return Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)
+    return wait(watched, confirming(time.time()), tell)

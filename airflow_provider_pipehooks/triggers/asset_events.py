@@ -18,14 +18,10 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_cursor import Filter, Round
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
+from airflow_provider_pipehooks.hooks.registry import row_of
 from airflow_provider_pipehooks.triggers.assets.delivery import Delivery
 from airflow_provider_pipehooks.triggers.assets.rounds import Source, Watcher, rounds, taking_part
 
-#: The services whose runs can be followed -> the connection used when none is named.
-CONNECTIONS: Mapping[str, str] = {
-    "dbt_cloud": "dbt_cloud_default",
-    "databricks_jobs": "databricks_default",
-}
 STATES: Mapping[str, RunState] = {state.name.lower(): state for state in sorted(TERMINAL)}
 
 
@@ -66,9 +62,9 @@ class RunFinishedEventTrigger(BaseEventTrigger):
         name: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        _one_of("service", [service], CONNECTIONS)
+        row = row_of(service)
         self.service = service
-        self.conn_id = conn_id or CONNECTIONS[service]
+        self.conn_id = conn_id or row.conn_id
         self.account_id = account_id
         self.job_ids = _ids("job_ids", job_ids)
         self.project_ids = _ids("project_ids", project_ids)
@@ -77,7 +73,7 @@ class RunFinishedEventTrigger(BaseEventTrigger):
         self.since = _time_text(since)
         self.poll_interval = float(poll_interval)
         self.name = name
-        if service != "dbt_cloud" and (self.project_ids or account_id):
+        if not row.has_accounts and (self.project_ids or account_id):
             raise ConfigurationError(f"{service!r} has neither projects nor accounts: leave them out.")
         if not poll_interval > 0:
             raise ConfigurationError(f"poll_interval must be more than 0 seconds, not {poll_interval!r}.")

@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_pipehooks.compat.questions import state_of_waiting_task
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.events import (
     LookFailed,
@@ -167,26 +168,8 @@ class RemoteRunTrigger(BaseTrigger):
 
     async def _task_state(self) -> str | None:
         """The state of our task instance as the server has it now; None when it cannot be known."""
-        from airflow.sdk.execution_time import task_runner
-        from airflow.sdk.execution_time.comms import GetTaskStates
-
-        task: Any = self.task_instance
         try:
-            answer: Any = await task_runner.SUPERVISOR_COMMS.asend(
-                GetTaskStates(
-                    dag_id=task.dag_id,
-                    task_ids=[task.task_id],
-                    run_ids=[task.run_id],
-                    map_index=task.map_index if task.map_index >= 0 else None,
-                )
-            )
-            states = answer.task_states.get(task.run_id, {})
-            key = task.task_id if task.map_index < 0 else f"{task.task_id}_{task.map_index}"
-            if key not in states:
-                return "deleted"  # the server answered, and does not know the task instance any more
-            # Airflow's enum is a str, but its str() is "TaskInstanceState.FAILED" from Python 3.11 on.
-            state: str | None = getattr(states[key], "value", states[key])
-            return state
+            return await state_of_waiting_task(self.task_instance)
         except Exception:
             self.log.exception("Could not ask for the state of the task; run %s is left alone", self.run_id)
             return None

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError
 from airflow_provider_pipehooks.hooks import auth
 from airflow_provider_pipehooks.hooks.databricks import AZURE_DATABRICKS, AZURE_MANAGEMENT, DatabricksHook
+from airflow_provider_pipehooks.process_wide import forget
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
 from airflow_provider_pipehooks.standin import Fault, StandIn
 from tests.hooks.recorder import Recorder, recording
@@ -21,8 +22,8 @@ ENTRA = "/tenant/oauth2/v2.0/token"
 
 
 @pytest.fixture(autouse=True)
-def no_kept_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "_TOKENS", {})
+def no_kept_tokens() -> None:
+    forget()
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ def test_the_dag_of_the_documentation_is_as_its_file_says(run_dag: Any) -> None:
     """Its text names options that exist, and a receiver that can be called."""
     from airflow.dag_processing.dagbag import BundleDagBag
 
-    from airflow_provider_pipehooks.handlers.signals import load
+    from airflow_provider_pipehooks.handlers.dotted import load
     from airflow_provider_pipehooks.options import OPTIONS
 
     path = Path(__file__).parents[2] / "dags" / "control_plane_alerts.py"

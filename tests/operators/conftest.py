@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_pipehooks.tasks import waiting
+from airflow_provider_pipehooks.core import watch
 
 
 @pytest.fixture(autouse=True)
 def quick_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "CONFIRM_POLL_S", 0.01)
+    monkeypatch.setattr(watch, "CONFIRM_POLL_S", 0.01)

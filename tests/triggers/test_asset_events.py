@@ -572,7 +572,7 @@ def test_two_assets_of_equal_watchers_keep_the_same_place(dbt: Remote) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"service": "airbyte"}, "service: 'airbyte' is not one of dbt_cloud, databricks_jobs"),
+        ({"service": "airbyte"}, "'airbyte' is not a service. There are: dbt_cloud, databricks_jobs"),
         ({"states": ["done"]}, "states: 'done' is not one of success, error, cancelled"),
         ({"states": "success"}, "states must be a list"),
         ({"states": []}, "states must be a list of one or more"),

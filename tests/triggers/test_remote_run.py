@@ -11,10 +11,10 @@ import pytest
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
 
+from airflow_provider_pipehooks.core import watch
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, RunCancelled
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
-from airflow_provider_pipehooks.tasks import waiting
 from airflow_provider_pipehooks.triggers import remote_run
 from airflow_provider_pipehooks.triggers.remote_run import RemoteRunTrigger
 from tests.task_context import Try, first_event, stored
@@ -25,7 +25,7 @@ CONNECTIONS = {"dbt_cloud": "dbt_cloud_default", "databricks_jobs": "databricks_
 
 @pytest.fixture(autouse=True)
 def quick_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "CONFIRM_POLL_S", 0.01)
+    monkeypatch.setattr(watch, "CONFIRM_POLL_S", 0.01)
 
 
 def trigger_for(name: str, standin: StandIn, plan: Plan, **given: Any) -> RemoteRunTrigger:

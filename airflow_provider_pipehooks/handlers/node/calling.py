@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_pipehooks import options
 from airflow_provider_pipehooks.core.events import HookProgress
+from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
 from airflow_provider_pipehooks.handlers.node.data import (
     CallbackData,
@@ -23,7 +24,6 @@ from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
 from airflow_provider_pipehooks.handlers.node.outputs import NodeOutputs
 from airflow_provider_pipehooks.handlers.node.record import NodeRecord
 from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES, node_data
-from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider_pipehooks.compat.questions import state_on_the_server
+from airflow_provider_pipehooks.compat.questions import state_at_kill
 from airflow_provider_pipehooks.handlers.node.calling import NodeTeller
 from airflow_provider_pipehooks.handlers.node.data import CallbackData
 from airflow_provider_pipehooks.handlers.node.endings import Ending, NodeFailed, ending_of
@@ -173,7 +173,7 @@ class NodeRun:
         """``on_kill`` ran. Tell it when a user has set the task's state, which only the server knows."""
         if not self.teller.is_listening or self._is_over:
             return
-        state = state_on_the_server(self.ti, self.teller.map_index)
+        state = state_at_kill(self.ti, self.teller.map_index)
         if state == "failed":
             reason = "The task was marked failed while it ran."
             self._tell("pre_forced_fail_activity", by_user=True)

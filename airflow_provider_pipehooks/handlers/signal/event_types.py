@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from airflow_provider_pipehooks.handlers.signals import PipelineEvent
+from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 
 #: Airflow's ids in the payload, by what an event is about.
 DAG = ("dag_id",)

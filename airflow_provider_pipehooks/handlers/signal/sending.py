@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
+from airflow_provider_pipehooks.compat.masking import masked_data
+from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
+from airflow_provider_pipehooks.core.texts import without_secrets
 from airflow_provider_pipehooks.handlers import signals
-from airflow_provider_pipehooks.handlers.signals import PipelineEvent
-from airflow_provider_pipehooks.notifications.message import without_secrets
 from airflow_provider_pipehooks.options import read
 
 
@@ -32,10 +32,7 @@ def tell(*events: PipelineEvent) -> None:
 
 def _masked(event: PipelineEvent) -> PipelineEvent:
     """Without what Airflow knows to be secret: a run's conf or an error's text may hold it."""
-    from airflow.sdk.log import redact  # type: ignore[attr-defined]
-
-    masked: Any = redact(dict(event.data))
-    data: dict[str, Any] = dict(masked)
+    data = masked_data(event.data)
     if data.get("ex_data"):
         data["ex_data"] = without_secrets(data["ex_data"])
     return PipelineEvent(event_type=event.event_type, data=data)

@@ -16,11 +16,11 @@ from airflow.sdk.exceptions import (
     DownstreamTasksSkipped,
 )
 
+from airflow_provider_pipehooks.compat.tries import retry_anyway
 from airflow_provider_pipehooks.handlers.state.states import Cancelled, Retrying, State, Success
 from airflow_provider_pipehooks.handlers.state.task_states import (
     NEVER_RETRIED,
     WAITS,
-    retry_anyway,
     retrying,
     state_after,
 )

@@ -6,10 +6,8 @@ all in the worker. If the worker is lost, the DAG processor calls those of a fai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_pipehooks.handlers.dispatch import Hook
 from airflow_provider_pipehooks.handlers.state.states import (
     Cancelled,
     Failed,
@@ -22,7 +20,6 @@ from airflow_provider_pipehooks.handlers.state.states import (
 from airflow_provider_pipehooks.handlers.state.task_states import (
     Context,
     attempt,
-    count,
     failed_for,
     note_told,
     retrying,
@@ -116,24 +113,3 @@ KINDS = {
 def _return_value(context: Context) -> Any:
     ti = context["ti"]
     return ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index)
-
-
-def callbacks_of_task(hooks: Sequence[Hook]) -> dict[str, Any]:
-    """``{"on_execute_callback": [...], ...}`` for an operator."""
-    handlers = Handlers(hooks, record=count)
-    return {f"on_{kind}_callback": [TaskObserver(handlers, kind)] for kind in KINDS}
-
-
-def callbacks_of_dag(hooks: Sequence[Hook], on_failure: Sequence[Hook]) -> dict[str, Any]:
-    """``{"on_success_callback": [...], "on_failure_callback": [...]}`` for a DAG.
-
-    :param on_failure: told of the DAG run alone, not of its tasks: Prefect's is called once for a flow.
-    """
-    from airflow_provider_pipehooks.handlers.state.observing_dags import DagObserver
-
-    handlers = Handlers([*hooks, *on_failure], record=count)
-    of_tasks = Handlers(hooks, record=count)
-    return {
-        f"on_{kind}_callback": [DagObserver(handlers, of_tasks, failed=kind == "failure")]
-        for kind in ("success", "failure")
-    }

@@ -7,9 +7,11 @@ true: what failed upstream of it, or that it was skipped with what is upstream o
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from airflow_provider_pipehooks.compat.metrics import count_failure
+from airflow_provider_pipehooks.compat.questions import States, states_of
 from airflow_provider_pipehooks.handlers.state.given import hooks_of
 from airflow_provider_pipehooks.handlers.state.observing import TaskObserver
 from airflow_provider_pipehooks.handlers.state.raised import TRIGGERFAIL
@@ -23,13 +25,10 @@ from airflow_provider_pipehooks.handlers.state.states import (
     Success,
     TimedOut,
 )
-from airflow_provider_pipehooks.handlers.state.task_states import Context, count
+from airflow_provider_pipehooks.handlers.state.task_states import Context
 from airflow_provider_pipehooks.handlers.state.transitions import Handlers
 
 log = logging.getLogger(__name__)
-
-#: ``{(task_id, map_index): state}``.
-States = Mapping[tuple[str, int], str | None]
 
 
 class DagObserver:
@@ -67,33 +66,12 @@ def _failure(reason: Any) -> State:
 
 def _states(context: Context) -> States:
     """The states of all tasks of the run; nothing, with a line in the log, if they cannot be asked."""
-    from airflow.sdk.execution_time import task_runner
-
-    from airflow_provider_pipehooks.notifications.failed_tasks import DagRunRef, states_of
-
     dag = context["dag"]
     try:
-        if not hasattr(task_runner, "SUPERVISOR_COMMS"):
-            return _states_in_this_process(dag.dag_id, context["run_id"])
-        return states_of(dag, DagRunRef.of(context), dag.task_ids)
+        return states_of(dag, context["run_id"], dag.task_ids)
     except Exception:
         log.warning("Could not ask which tasks never started; handlers are not told of them", exc_info=True)
         return {}
-
-
-def _states_in_this_process(dag_id: str, run_id: str) -> States:
-    """``dag.test()`` calls a DAG's callbacks where no one answers a worker, but the database is at hand.
-
-    Its own session is used, and only read: the states may not be committed yet.
-    """
-    from airflow import settings
-    from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import select
-
-    wanted = select(TaskInstance.task_id, TaskInstance.map_index, TaskInstance.state)
-    session: Any = settings.Session
-    rows = session().execute(wanted.filter_by(dag_id=dag_id, run_id=run_id))
-    return {(task_id, map_index): state for task_id, map_index, state in rows}
 
 
 def _never_started(dag: Any, states: States) -> Iterator[tuple[Any, int, State]]:
@@ -134,4 +112,4 @@ def _handlers_of(task: Any) -> Iterator[Handlers]:
     arguments = getattr(task, "partial_kwargs", {})
     hooks = hooks_of(arguments.get("state_handlers"), arguments.get("on_failure"))
     if hooks:
-        yield Handlers(hooks, record=count)
+        yield Handlers(hooks, record=count_failure)

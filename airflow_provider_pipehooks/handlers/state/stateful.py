@@ -106,15 +106,15 @@ def decisive(
     handler_error_retries: bool,
 ) -> Handlers:
     """The handlers of an operator, checked. Imports here: most have none, and parsing DAGs must be cheap."""
+    from airflow_provider_pipehooks.compat.metrics import count_failure
     from airflow_provider_pipehooks.handlers.state.given import hooks_of
-    from airflow_provider_pipehooks.handlers.state.task_states import count
     from airflow_provider_pipehooks.handlers.state.transitions import Handlers
 
     return Handlers(
         hooks_of(state_handlers, on_failure),
         on_handler_error=on_handler_error,
         handler_error_retries=handler_error_retries,
-        record=count,
+        record=count_failure,
     )
 
 

@@ -1,6 +1,6 @@
 """HOOKS: what a task instance of Airflow is in, in the words of state handlers. Nothing here is guessed.
 
-Read in Airflow 3.3.2's task runner. What it keeps in private fields is read in this file only.
+Read in Airflow 3.3.2's task runner.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 
+from airflow_provider_pipehooks.compat import tries
 from airflow_provider_pipehooks.core.errors import WaitTimedOut
-from airflow_provider_pipehooks.core.events import HookProgress
 from airflow_provider_pipehooks.handlers.state.raised import StateSignal
 from airflow_provider_pipehooks.handlers.state.states import (
     Cancelled,
@@ -46,52 +46,29 @@ Context = Mapping[str, Any]
 _STATES = "_pipehooks_states"
 
 
-def count(progress: HookProgress) -> None:
-    """A failure of a hook, as a metric of Airflow's."""
-    from airflow.observability import stats
-
-    tags = {"hook": progress.hook_name, "state": progress.state}
-    stats.incr("pipehooks.hook_failures", tags=tags)
-
-
 def attempt(handlers: Handlers, context: Context) -> Attempt:
     """The try that a context is about."""
-    number, tries = _numbers(context)
+    number, allowed = tries.numbers(context)
     return Attempt(
         handlers=handlers,
         subject=context["task"],
         number=number,
-        tries=tries,
-        retries_left=bool(getattr(_from_server(context), "should_retry", False)),
+        tries=allowed,
+        retries_left=tries.is_retried(context),
         state=state_before(context),
         context=context,
     )
 
 
-def _numbers(context: Context) -> tuple[int, int]:
-    """Which attempt this is, from 1, and how many there may be.
-
-    A clear does not set Airflow's try number back, but raises ``max_tries``: what it exceeds ``retries`` by
-    is the number of tries before the clear.
-    """
-    ti, retries = context["ti"], int(getattr(context["task"], "retries", 0) or 0)
-    before_clear = max(0, int(getattr(ti, "max_tries", retries)) - retries)
-    return max(1, ti.try_number - before_clear), retries + 1
-
-
-def _from_server(context: Context) -> Any:
-    return getattr(context["ti"], "_ti_context_from_server", None)
-
-
 def state_before(context: Context) -> State:
     """The state that a task instance was in before its worker began with it."""
-    if getattr(_from_server(context), "next_method", None):
+    if tries.was_deferred(context["ti"]):
         return (Resume if _waits_for_people(context["task"]) else Deferred)(context=context)
     if context.get("task_reschedule_count"):
         return Scheduled(context=context)
-    number, tries = _numbers(context)
+    number, allowed = tries.numbers(context)
     if number > 1:
-        return retrying_after(number - 1, tries, context=context)
+        return retrying_after(number - 1, allowed, context=context)
     return Pending(context=context)
 
 
@@ -141,7 +118,7 @@ def retrying(context: Context, error: BaseException | None) -> Retrying | None:
 
     Its ``start_time`` is None under exponential backoff: the scheduler works that out.
     """
-    task, (number, tries) = context["task"], _numbers(context)
+    task, (number, allowed) = context["task"], tries.numbers(context)
     delay: timedelta | None = None if task.retry_exponential_backoff else task.retry_delay
     policy = getattr(task, "retry_policy", None)
     if policy is not None and error is not None:
@@ -151,18 +128,7 @@ def retrying(context: Context, error: BaseException | None) -> Retrying | None:
         if decision.action.value == "retry":
             delay = decision.retry_delay or delay
     start = None if delay is None else datetime.now(timezone.utc) + delay
-    return retrying_after(number, tries, start_time=start)
-
-
-def retry_anyway(context: Context) -> None:
-    """Have Airflow retry this try whatever ``retries`` says: a handler has decided so.
-
-    The task runner asks this flag of the server's answer only, and the server takes the worker's word
-    (seen on 3.3.2).
-    """
-    from_server = _from_server(context)
-    if from_server is not None:
-        from_server.should_retry = True
+    return retrying_after(number, allowed, start_time=start)
 
 
 # What handlers have been told of this try, in this process. On the runner's own copy of the task.

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
+from airflow_provider_pipehooks.compat.questions import count_dag_runs
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_cursor import Cursor
 from airflow_provider_pipehooks.triggers.assets.rounds import Watcher
@@ -186,13 +187,3 @@ class Delivery:
         except Exception:
             log.exception("Could not ask Airflow for the runs of DAG %r", self.dag_id)
         return None
-
-
-async def count_dag_runs(dag_id: str, states: list[str] | None) -> int:
-    """Ask the triggerer's supervisor; triggers have no database."""
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import GetDRCount
-
-    answer: Any = await task_runner.SUPERVISOR_COMMS.asend(GetDRCount(dag_id=dag_id, states=states))
-    count: int = answer.count
-    return count

@@ -137,11 +137,11 @@ async def rounds(
 
 
 def _open(source: Source) -> tuple[RemoteHook, Look]:
-    from airflow_provider_pipehooks.hooks.registry import open_hook
-    from airflow_provider_pipehooks.services.run_lists import LISTS, Look
+    from airflow_provider_pipehooks.hooks.registry import lists_of, open_hook
+    from airflow_provider_pipehooks.services.run_lists import Look
 
     import_module("aiohttp")
-    return open_hook(source.service, source.conn_id, source.account_id), Look(LISTS[source.service]())
+    return open_hook(source.service, source.conn_id, source.account_id), Look(lists_of(source.service))
 
 
 def _trouble(source: Source, err: Exception, in_a_row: int) -> float:

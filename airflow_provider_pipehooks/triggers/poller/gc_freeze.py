@@ -30,6 +30,10 @@ class Heap:
             self._next = 2 * max(waits, _FIRST_STEP)
             self._freeze()
 
+    def forget(self) -> None:
+        """As if no wait had been."""
+        self._next = 1
+
 
 #: Of this process, whatever watchers it has.
 HEAP = Heap()

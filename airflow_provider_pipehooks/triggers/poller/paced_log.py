@@ -10,36 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import select
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from contextvars import Context
-from typing import Any
 
-import structlog
+from airflow_provider_pipehooks.compat.logs import log_has_room
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.1
 #: A few milliseconds of the event loop, should there be room for all.
 AT_ONCE = 100
-
-
-def log_has_room() -> bool:
-    """Whether a log line can be written now without waiting.
-
-    Linux calls a socket writable as long as three quarters of it are free, which is room for many lines.
-
-    :return: True also where that cannot be known.
-    """
-    log_io: Any = getattr(structlog.get_config().get("logger_factory"), "io", None)
-    # No file, one that is closed, or a system without poll.
-    with suppress(AttributeError, OSError, ValueError):
-        poll = select.poll()
-        poll.register(log_io.fileno(), select.POLLOUT)
-        return bool(poll.poll(0))
-    return True
 
 
 class Trickle:

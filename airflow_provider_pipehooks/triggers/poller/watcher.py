@@ -17,14 +17,14 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from airflow_provider_pipehooks.compat.metrics import count, gauge, timing
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
 from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.core.watch import Watch, look
+from airflow_provider_pipehooks.core.watch import Watch, confirming, look
 from airflow_provider_pipehooks.hooks.registry import open_hook
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.services.base import Batch, Service
-from airflow_provider_pipehooks.tasks.waiting import confirming
 from airflow_provider_pipehooks.triggers.poller.gc_freeze import HEAP
 from airflow_provider_pipehooks.triggers.poller.grouping import Sharing, Tell, Wait
 from airflow_provider_pipehooks.triggers.poller.pace import SHORTEST_PAUSE_S, UsualDurations, pause_s
@@ -102,7 +102,7 @@ class RunWatcher:
         self._users += 1
         try:
             await self.hook.acall(service.cancel_run(run_id))
-            return await self.wait(service, run_id, confirming(), tell)
+            return await self.wait(service, run_id, confirming(self._clock()), tell)
         finally:
             await self._leave()
 
@@ -147,8 +147,8 @@ class RunWatcher:
         soon_s = now_s + self._gap_s() / 2
         due = [wait for wait in self._waits if wait.due_s <= soon_s and wait.asked_by is None]
         if due:
-            _count("rounds", self.name)
-            _gauge("waits", len(self._waits), self.name)
+            count("rounds", service=self.name)
+            gauge("waits", len(self._waits), service=self.name)
             for waits, batch in self._sharing.split(due, now_s, len(self._waits)):
                 self._begin(waits, batch, now_s)
 
@@ -273,16 +273,16 @@ class RunWatcher:
     def _learn(self, run: Run | None) -> None:
         if run is None or run.finished_at is None:
             return
-        _timing("lag", max(0.0, self._clock() - run.finished_at.timestamp()), self.name)
+        timing("lag", max(0.0, self._clock() - run.finished_at.timestamp()), service=self.name)
         if run.is_success and run.started_at is not None:
             self._usual.learn(run.job_id, (run.finished_at - run.started_at).total_seconds())
 
     # Small things
 
     def _count_asked(self, requests: int, answer: object) -> None:
-        _count("requests", self.name, requests)
+        count("requests", requests, service=self.name)
         if isinstance(answer, RemoteCallError) and answer.status_code == 429:
-            _count("refused_429", self.name)
+            count("refused_429", service=self.name)
 
     @staticmethod
     def _spawn(work: Any) -> asyncio.Task[None]:
@@ -316,29 +316,8 @@ async def watcher_of(
     key = json.dumps([name, conn_id, account_id, dict(hook_params or {})], sort_keys=True, default=repr)
     if key not in watchers:
         # In a thread: Airflow reads its list of metrics with the first one, and the loop must not wait.
-        await asyncio.to_thread(_count, "rounds", name, 0)
+        await asyncio.to_thread(count, "rounds", 0, service=name)
     if key not in watchers:
         hook = open_hook(name, conn_id, account_id, hook_params=hook_params)
         watchers[key] = RunWatcher(name, hook, on_end=partial(watchers.pop, key))
     return watchers[key]
-
-
-# Metrics: names as in the README
-
-
-def _count(metric: str, service: str, count: int = 1) -> None:
-    from airflow.observability import stats
-
-    stats.incr(f"pipehooks.{metric}", count, tags={"service": service})
-
-
-def _gauge(metric: str, value: float, service: str) -> None:
-    from airflow.observability import stats
-
-    stats.gauge(f"pipehooks.{metric}", value, tags={"service": service})
-
-
-def _timing(metric: str, seconds: float, service: str) -> None:
-    from airflow.observability import stats
-
-    stats.timing(f"pipehooks.{metric}", seconds * 1000, tags={"service": service})

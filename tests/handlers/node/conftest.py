@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_pipehooks.handlers.signal import sending
+from airflow_provider_pipehooks.process_wide import forget
 from tests.handlers.node.nodes import TOLD, Told, receivers
 
 
@@ -19,7 +19,7 @@ def told() -> Told:
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Signals are sent, and written down."""
     monkeypatch.setenv("AIRFLOW__PIPEHOOKS__ENABLE_PIPELINE_EVENT_SIGNALS", "True")
-    sending.is_on.cache_clear()
+    forget()
     with receivers():
         yield
-    sending.is_on.cache_clear()
+    forget()

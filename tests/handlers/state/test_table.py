@@ -19,7 +19,7 @@ from airflow.sdk import DAG, BaseOperator, task
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskAwaitingInput
 from airflow.utils.state import TaskInstanceState
 
-from airflow_provider_pipehooks.handlers.state import task_states
+from airflow_provider_pipehooks.compat import tries
 from airflow_provider_pipehooks.handlers.state_handlers import (
     State,
     Success,
@@ -126,7 +126,7 @@ def _happen(scenario: str, of: str, run_dag: RunDag, monkeypatch: pytest.MonkeyP
 def _ask(made: DAG, monkeypatch: pytest.MonkeyPatch) -> None:
     """One try of the task, up to the wait: ``dag.test()`` would wait for the answer."""
     operator: Any = made.get_task("t")
-    monkeypatch.setattr(task_states, "_from_server", lambda context: None)
+    monkeypatch.setattr(tries, "_from_server", lambda ti: None)
 
     class Instance:
         try_number, max_tries, map_index, task_id = 1, 0, -1, "t"

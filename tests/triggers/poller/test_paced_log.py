@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from airflow_provider_pipehooks.triggers.poller.paced_log import log_has_room
+from airflow_provider_pipehooks.compat.logs import log_has_room
 
 
 class Factory:

@@ -1,0 +1,25 @@
+"""The socket that a triggerer's log lines go through (read in Airflow 3.3.2)."""
+
+from __future__ import annotations
+
+import select
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+
+def log_has_room() -> bool:
+    """Whether a log line can be written now without waiting.
+
+    Linux calls a socket writable as long as three quarters of it are free, which is room for many lines.
+
+    :return: True also where that cannot be known.
+    """
+    log_io: Any = getattr(structlog.get_config().get("logger_factory"), "io", None)
+    # No file, one that is closed, or a system without poll.
+    with suppress(AttributeError, OSError, ValueError):
+        poll = select.poll()
+        poll.register(log_io.fileno(), select.POLLOUT)
+        return bool(poll.poll(0))
+    return True

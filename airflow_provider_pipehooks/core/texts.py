@@ -1,0 +1,26 @@
+"""Texts that others wrote, made fit to be shown: colours of a terminal and secrets taken out."""
+
+from __future__ import annotations
+
+import re
+
+#: Escape sequences of a terminal, such as colours.
+ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+# Tokens by their shape, as they may stand in error texts that others wrote. Words alone ("unexpected token
+# customers") are left: they are what people need to read.
+_SECRETS = (
+    (re.compile(r"(?i)\b(bearer|basic|authorization: *token)\s+[a-z0-9_\-.=+/]{8,}"), r"\1 ***"),
+    (re.compile(r"(://[^/\s:@]*:)[^@\s/]+@"), r"\1***@"),
+    (re.compile(r"\b(dapi|dose|dkea|dbtc_|dbtu_|AKIA|ASIA)[A-Za-z0-9_\-]{12,}"), r"\1***"),
+    (
+        re.compile(r"(?i)\b([\w\-]*(?:password|passwd|secret|token|api_key|access_key)\w*=)[^\s,;&]+"),
+        r"\1***",
+    ),
+)
+
+
+def without_secrets(text: str) -> str:
+    """Hide what looks like a token or password in a text that we did not write."""
+    for pattern, shown in _SECRETS:
+        text = pattern.sub(shown, text)
+    return text
