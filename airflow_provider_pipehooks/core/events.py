@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from airflow_provider_pipehooks.core.changes import Change
 from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
 
@@ -94,18 +95,21 @@ class WaitEnded:
         the remote answered in a way that waiting cannot mend.
     :param run: as last seen; None when it was never seen.
     :param message: for reasons other than ``run_ended``.
+    :param changes: what happened to the run during the wait.
     """
 
     reason: EndReason
     run: Run | None = None
     message: str | None = None
+    changes: tuple[Change, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """``{"reason": str, "run": <outcome record> | None, "message": str | None}``."""
+        """``{"reason": str, "run": <outcome record> | None, "message": str | None, "changes": [...]}``."""
         return {
             "reason": self.reason,
             "run": self.run.to_json() if self.run else None,
             "message": self.message,
+            "changes": [change.to_json() for change in self.changes],
         }
 
     @classmethod
@@ -123,4 +127,37 @@ class WaitEnded:
         run = Run.from_json(record["run"]) if record.get("run") else None
         if record["reason"] == "run_ended" and (run is None or not run.is_terminal):
             raise ValueError(f"The trigger's event says the run ended, but its run did not: {payload!r}")
-        return cls(reason=record["reason"], run=run, message=message)
+        changes = tuple(map(Change.from_json, record.get("changes") or ()))
+        return cls(reason=record["reason"], run=run, message=message, changes=changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SomethingWaits:
+    """The run goes on, and something is there that only the task can do; the wait begins anew after it.
+
+    :param run: as last seen.
+    :param changes: what happened to the run since the wait began.
+    """
+
+    run: Run
+    changes: tuple[Change, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"waits": <outcome record>, "changes": [...]}``."""
+        return {"waits": self.run.to_json(), "changes": [change.to_json() for change in self.changes]}
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> SomethingWaits:
+        """:raises ValueError: not what :meth:`to_json` wrote."""
+        changes = tuple(map(Change.from_json, payload.get("changes") or ()))
+        return cls(run=Run.from_json(payload["waits"]), changes=changes)
+
+
+def read_event(payload: Mapping[str, Any] | None) -> WaitEnded | SomethingWaits:
+    """What a trigger told, as it came back through Airflow's database.
+
+    :raises ValueError: neither of the two; a lost payload must never pass for a success.
+    """
+    if isinstance(payload, Mapping) and "waits" in payload:
+        return SomethingWaits.from_json(payload)
+    return WaitEnded.from_json(payload)

@@ -6,7 +6,9 @@ The loops around it, one for workers and one for the triggerer, only look, sleep
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 
+from airflow_provider_pipehooks.core.changes import Change, between
 from airflow_provider_pipehooks.core.errors import AccessDenied, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.events import (
     EndReason,
@@ -40,6 +42,7 @@ class Watch:
     :param spread: 0 to 1, another for each wait: stretched pauses grow by up to a quarter of it, so that
         waits that met the same trouble do not all come back at once.
     :param reread: the connection has been read again since access was last granted.
+    :param changes: what has happened to the run since the wait began.
     """
 
     poll_interval_s: float
@@ -51,6 +54,7 @@ class Watch:
     spread: float = 0.0
     reread: bool = False
     heartbeat_s: float | None = None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +97,26 @@ def _run_seen(watch: Watch, run: Run, now_s: float) -> Step:
     elif now_s - heartbeat_s >= HEARTBEAT_S:
         events.append(StillWaiting(run=run, waited_s=now_s - watch.since_s, looks=watch.looks + 1))
         heartbeat_s = now_s
-    watch = replace(watch, run=run, looks=watch.looks + 1, trouble=0, reread=False, heartbeat_s=heartbeat_s)
+    watch = replace(
+        watch,
+        run=run,
+        looks=watch.looks + 1,
+        trouble=0,
+        reread=False,
+        heartbeat_s=heartbeat_s,
+        changes=_changes(watch, run, now_s),
+    )
     if run.is_terminal:
-        return Step(watch=watch, events=tuple(events), end=WaitEnded(reason="run_ended", run=run))
+        end = WaitEnded(reason="run_ended", run=run, changes=watch.changes)
+        return Step(watch=watch, events=tuple(events), end=end)
     return _go_on(watch, events, watch.poll_interval_s, now_s)
+
+
+def _changes(watch: Watch, run: Run, now_s: float) -> tuple[Change, ...]:
+    old = watch.run
+    if old is not None and old.state is run.state and old.attempt == run.attempt:
+        return watch.changes
+    return watch.changes + between(old, run, datetime.fromtimestamp(now_s, tz=timezone.utc))
 
 
 def _look_failed(watch: Watch, error: RemoteCallError, now_s: float) -> Step:
@@ -134,7 +154,7 @@ def _go_on(watch: Watch, events: list[WatchEvent], pause_s: float, now_s: float)
             message = (
                 f"Gave up after waiting {waited}: {seen}. Raise the time limit, or look why it takes longer."
             )
-            end = WaitEnded(reason="deadline", run=watch.run, message=message)
+            end = WaitEnded(reason="deadline", run=watch.run, message=message, changes=watch.changes)
             return Step(watch=watch, events=tuple(events), end=end)
         # Sleep no further than the deadline: the look taken there is the last one.
         pause_s = min(pause_s, watch.deadline_s - now_s)
@@ -142,7 +162,8 @@ def _go_on(watch: Watch, events: list[WatchEvent], pause_s: float, now_s: float)
 
 
 def _give_up(watch: Watch, reason: EndReason, error: RemoteCallError) -> Step:
-    return Step(watch=watch, end=WaitEnded(reason=reason, run=watch.run, message=str(error)))
+    end = WaitEnded(reason=reason, run=watch.run, message=str(error), changes=watch.changes)
+    return Step(watch=watch, end=end)
 
 
 def confirming(now_s: float) -> Watch:

@@ -229,14 +229,14 @@ class DatabricksRunNowOperator(_DatabricksRunOperator):
             body |= {"job_parameters": self.dag_params()} if self.dag_params() else {}
         self._body = texts_only(body, ("job_parameters", *TASK_SLOTS))
 
-    def start(self, context: Context, intent: Intent) -> Run:
+    def start(self, intent: Intent) -> Run:
         if self.cancel_previous_runs:
             self.hook.call(self.service.cancel_all_runs(self._body["job_id"]))
         return self._started_run(
             self.hook.call(self.service.run_now({"idempotency_token": intent.token, **self._body}))
         )
 
-    def continue_run(self, context: Context, run: Run) -> Run | None:
+    def continue_run(self, run: Run) -> Run | None:
         """Run the failed tasks again in the same run, after mending the job if settings were given."""
         reasons = self.databricks_repair_reason_new_settings
         reason = next((reason for reason in reasons if reason in (run.message or "")), None)
@@ -261,7 +261,7 @@ class DatabricksRunNowOperator(_DatabricksRunOperator):
         explained = self.explained(run)
         self.log.warning("%s failed, repairing it: %s", run.label, explained.message or run.status)
         self.prepare(context)
-        return self.continue_run(context, explained)
+        return self.continue_run(explained)
 
 
 class DatabricksSubmitRunOperator(_DatabricksRunOperator):
@@ -345,7 +345,7 @@ class DatabricksSubmitRunOperator(_DatabricksRunOperator):
             _fill_in(task, params)
         self._body = body
 
-    def start(self, context: Context, intent: Intent) -> Run:
+    def start(self, intent: Intent) -> Run:
         return self._started_run(
             self.hook.call(self.service.submit({"idempotency_token": intent.token, **self._body}))
         )

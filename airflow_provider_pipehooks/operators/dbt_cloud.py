@@ -151,16 +151,15 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         )
         return found
 
-    def start(self, context: Context, intent: Intent) -> Run:
-        if self.reuse_existing_run:
-            active: Run | None = self.hook.call(self.service.active_run(self._job_id))
-            if active:
-                self.log.info("%s of this job goes on already: waiting for it, starting none", active.label)
-                self.adopted = True
-                return active
-        return self._start_once(intent)
+    def to_adopt(self) -> Run | None:
+        if not self.reuse_existing_run:
+            return None
+        active: Run | None = self.hook.call(self.service.active_run(self._job_id))
+        if active:
+            self.log.info("%s of this job goes on already: waiting for it, starting none", active.label)
+        return active
 
-    def _start_once(self, intent: Intent) -> Run:
+    def start(self, intent: Intent) -> Run:
         """Send the start. dbt Cloud has no idempotency key, so a lost answer is looked up by our mark.
 
         Only after several looks found nothing is it taken as not accepted, and sent again.
@@ -206,7 +205,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         )
         return f"{reason[: CAUSE_LIMIT - len(intent.tag) - 3]} [{intent.tag}]"
 
-    def continue_run(self, context: Context, run: Run) -> Run | None:
+    def continue_run(self, run: Run) -> Run | None:
         """Retry a failed run from where it failed: a new run in dbt Cloud, unless one retries it already."""
         try:
             retrying: Run | None = self.hook.call(self.service.run_retrying(self._job_id, run.run_id))

@@ -1,10 +1,11 @@
-"""START, the same for every service: write down what is wanted, start it once, wait, end as the run ended."""
+"""START, the same for every service: start a run once, wait, end as the run ended."""
 
 from __future__ import annotations
 
 import random
 import time
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
@@ -16,18 +17,18 @@ from airflow_provider_pipehooks.core.errors import (
     RemoteCallError,
     WaitTimedOut,
 )
-from airflow_provider_pipehooks.core.events import WaitEnded
-from airflow_provider_pipehooks.core.intent import Decision, Intent, decide
+from airflow_provider_pipehooks.core.events import SomethingWaits, WaitEnded, read_event
+from airflow_provider_pipehooks.core.intent import Intent
+from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.handlers.state.stateful import StatefulOperator
 from airflow_provider_pipehooks.tasks.joining import JoinsRun, RemoteRunLink, cannot_wait
+from airflow_provider_pipehooks.tasks.once import Once
 from airflow_provider_pipehooks.tasks.waiting import cancel, wait
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from airflow_provider_pipehooks.core.run import Run
 
 INTENT_KEY = "pipehooks_intent"
 OnCancel = Literal["cancel", "keep"]
@@ -71,26 +72,16 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         self.on_cancel = on_cancel
         self.hook_params = hook_params or {}
         self.run_id: int | str | None = None
-        #: The run of this try was started by something else; set by ``start``.
-        self.adopted = False
-        self._pending: Intent | None = None
+        self._once: Once | None = None
 
-    # What a service has to say
+    # What a service has to say, besides ``start``: see tasks.once.Starts
 
     @abstractmethod
     def prepare(self, context: Context) -> None:
         """Check the arguments and look names up, before anything is written down or started."""
 
-    def baseline(self) -> int:
-        """The highest run id there is now, where a lost start has to be looked up above it."""
-        return 0
-
-    def find_unanswered(self, intent: Intent) -> Run | None:
-        """The run of a start whose answer was never stored. None where starting again is safe."""
-        return None
-
     @abstractmethod
-    def start(self, context: Context, intent: Intent) -> Run:
+    def start(self, intent: Intent) -> Run:
         """Start the run of an intent; called once for each, or again when no run of it exists."""
 
     @property
@@ -98,15 +89,56 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         """Whether a run that ended badly is continued instead of started anew."""
         return False
 
-    def continue_run(self, context: Context, run: Run) -> Run | None:
+    def baseline(self) -> int:
+        """The highest run id there is now, where a lost start has to be looked up above it."""
+        return 0
+
+    def find(self, run_id: int | str) -> Run | None:
+        """The run with this id; None when the remote does not have it."""
+        try:
+            found: Run = self.hook.call(self.service.get_run(run_id))
+            return found
+        except NotFound:
+            return None
+
+    def find_unanswered(self, intent: Intent) -> Run | None:
+        """The run of a start whose answer was never stored. None where starting again is safe."""
+        return None
+
+    def to_adopt(self) -> Run | None:
+        """A run that goes on already and is taken instead of starting one; it is never cancelled."""
+        return None
+
+    def continue_run(self, run: Run) -> Run | None:
         """Continue a run that ended badly; None when the remote cannot."""
         return None
+
+    def cancel(self, run_id: int | str, why: str) -> None:
+        """Cancel a run and see it cancelled, unless runs are to be kept.
+
+        Whatever fails here must not hide why we cancel.
+        """
+        if self.on_cancel != "cancel":
+            self.log.info("%s run %s is left as it is: %s", self.service_name, run_id, why)
+            return
+        self.log.warning("Cancelling %s run %s: %s", self.service_name, run_id, why)
+        try:
+            end = cancel(self.watched(run_id), self.tell)
+        except RemoteCallError as err:
+            self.log.error("Could not cancel %s run %s: %s", self.service_name, run_id, err)
+            return
+        self.changes.take(end.changes)
+        if end.run is None or not end.run.is_terminal:
+            self.log.error("%s run %s is not seen cancelled yet: %s", self.service_name, run_id, end.message)
 
     # The flow
 
     def execute(self, context: Context) -> int | str:
         self.prepare(context)
-        run = self._started(context)
+        if context["ti"].try_number > 1:
+            self.changes.recall(context)
+        self._once = self._opened_once(context)
+        run = self._once.run()
         self.run_id = run.run_id
         self.push(context, run)
         if run.is_success or not self.wait_for_termination:
@@ -114,18 +146,29 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         return self._wait(context, run)
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any] | None = None, continued: bool = False
+        self,
+        context: Context,
+        event: dict[str, Any] | None = None,
+        continued: bool = False,
+        run: dict[str, Any] | None = None,
     ) -> int | str:
         """Go on after the triggerer has waited.
 
         :param continued: this try has already repaired its run once.
+        :param run: the run's record as it was when the task deferred.
         """
-        end = WaitEnded.from_json(event)
-        record = self._recall(context)
+        told = read_event(event)
+        self.changes.read((run or {}).get("changes"))
+        self._once = once = self._opened_once(context)
+        once.resume()
         # A run that was never seen has no record in the event, but may be going on all the same.
-        self.run_id = end.run.run_id if end.run else record.remote_run_id if record else None
-        self.adopted = bool(record and record.adopted)
-        return self._ended(context, end, continued=continued)
+        known = told.run or (Run.from_json(run) if run else self._never_seen(once))
+        self.run_id = known.run_id if known else None
+        if isinstance(told, SomethingWaits):
+            self.changes.take(told.changes)
+            self.push(context, told.run)
+            return self._wait(context, told.run, continued=continued)
+        return self._ended(context, told, known, continued=continued)
 
     def on_kill(self) -> None:
         """Airflow is about to end this process: cancel the run, and see it cancelled."""
@@ -133,95 +176,39 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
             self.log.info("Killed: run %s is left as it is", self.run_id)
             return
         # The main thread was interrupted, maybe in the middle of a call: use connections of our own.
-        self.__dict__["_opened"] = (self.hook.detached(), self.service)
-        if self.run_id is None and self._pending is not None:
-            self.run_id = self._find_pending(self._pending)
+        self.reopen(self.hook.detached())
+        if self.run_id is None and self._once is not None:
+            self.run_id = self._once.find_pending()
         if self.run_id is None:
             self.log.info("Killed: no run of this task is known")
             return
-        self._cancel(self.run_id, "the task was killed")
-
-    def _find_pending(self, intent: Intent) -> int | str | None:
-        """The run of a start whose answer had not come when the task was killed."""
-        try:
-            found = self.find_unanswered(intent)
-            return found.run_id if found else None
-        except RemoteCallError as err:
-            self.log.error("Killed while starting, and could not look whether a run was started: %s", err)
-            return None
+        self.cancel(self.run_id, "the task was killed")
 
     @property
     def _may_cancel(self) -> bool:
-        return self.on_cancel == "cancel" and not self.adopted
+        return self.on_cancel == "cancel" and not (self._once is not None and self._once.adopted)
 
-    def _started(self, context: Context) -> Run:
-        """The run of this task: found from an earlier try, or started now."""
-        record = self._recall(context)
-        generation = tries.generation(context)
-        found = self._find(record) if record else None
-        decision = decide(record, generation, found, can_continue=self.can_continue)
-        self.log.info("%s", decision.explain(found, record))
-        self.adopted = bool(record and record.adopted)
-        if found and decision in (Decision.JOIN, Decision.RETURN):
-            return found
-        if found and decision is Decision.CLEARED_ACTIVE:
-            if self._may_cancel:
-                self._cancel(found.run_id, "the task was cleared")
-            else:
-                self.log.info("%s is left as it is", found.label)
-        self.adopted = False
-        if found and record and decision is Decision.CONTINUE:
-            # Written down only afterwards: until then the old run leads to the one that continues it.
-            continued = self.continue_run(context, found)
-            if continued:
-                self._remember(context, record.next_attempt().answered(continued.run_id))
-                return continued
-        intent = self._next_intent(context, decision, record, generation)
-        self._remember(context, intent)
-        self._pending = intent
-        run = self.start(context, intent)
-        self.run_id = run.run_id
-        self._remember(context, intent.answered(run.run_id, adopted=self.adopted))
-        self.log.info("Started %s%s", run.label, f": {run.url}" if run.url else "")
-        return run
+    def _opened_once(self, context: Context) -> Once:
+        ti = context["ti"]
+        first = Intent(
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=ti.map_index if ti.map_index is not None else -1,
+            generation=tries.generation(context),
+        )
+        return Once(self, IntentNotes(context), first, self.log)
 
-    def _find(self, record: Intent) -> Run | None:
-        if record.remote_run_id is None:
-            return self.find_unanswered(record)
-        try:
-            found: Run = self.hook.call(self.service.get_run(record.remote_run_id))
-            return found
-        except NotFound:
+    def _never_seen(self, once: Once) -> Run | None:
+        """As much as is known of a run of which nothing but its id was stored."""
+        run_id = once.intent.remote_run_id if once.intent else None
+        if run_id is None:
             return None
-
-    def _next_intent(
-        self, context: Context, decision: Decision, record: Intent | None, generation: int
-    ) -> Intent:
-        if record and decision is Decision.START_AGAIN:
-            return record
-        if record and decision in (Decision.START_NEXT, Decision.CONTINUE, Decision.GONE):
-            intent = record.next_attempt()
-        else:
-            ti = context["ti"]
-            intent = Intent(
-                dag_id=ti.dag_id,
-                run_id=ti.run_id,
-                task_id=ti.task_id,
-                map_index=ti.map_index if ti.map_index is not None else -1,
-                generation=generation,
-            )
-        return intent.at(self.baseline())
-
-    def _recall(self, context: Context) -> Intent | None:
-        record = memory.recall(context, INTENT_KEY)
-        return Intent.from_json(record) if record else None
-
-    def _remember(self, context: Context, intent: Intent) -> None:
-        memory.remember(context, INTENT_KEY, intent.to_json())
+        return Run(service=self.service_name, run_id=run_id, state=None, status="never seen")
 
     def _wait(self, context: Context, run: Run, *, continued: bool = False) -> int | str:
         if run.is_terminal:
-            return self._ended(context, WaitEnded(reason="run_ended", run=run), continued=continued)
+            return self._ended(context, WaitEnded(reason="run_ended", run=run), run, continued=continued)
         now_s = time.time()
         deadline_s = self._deadline(now_s)
         if self.deferrable:
@@ -230,13 +217,13 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
                 poll_interval=self.poll_interval,
                 deadline=deadline_s,
                 on_cancel="cancel" if self._may_cancel else "keep",
-                kwargs={"continued": continued},
+                kwargs={"continued": continued, "run": self.record_of(run)},
             )
         watch = Watch(
             poll_interval_s=self.poll_interval, since_s=now_s, deadline_s=deadline_s, spread=random.random()
         )
         end = wait(self.watched(run.run_id), watch, self.tell)
-        return self._ended(context, end, continued=continued)
+        return self._ended(context, end, end.run or run, continued=continued)
 
     def _deadline(self, now_s: float) -> float | None:
         """When to stop waiting. A worker's ``execution_timeout`` is Airflow's own; the triggerer has none."""
@@ -245,31 +232,40 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
             limits.append(self.execution_timeout.total_seconds())
         return min((now_s + limit for limit in limits if limit is not None), default=None)
 
-    def _ended(self, context: Context, end: WaitEnded, *, continued: bool) -> int | str:
+    def _ended(self, context: Context, end: WaitEnded, known: Run | None, *, continued: bool) -> int | str:
+        """End the task as a wait ended.
+
+        :param known: the run as last seen, be it before the wait.
+        """
+        self.changes.take(end.changes)
         if end.reason == "run_ended" and end.run:
             if end.run.state is RunState.ERROR and self.can_continue and not continued:
                 again = self._continued(context, end.run)
                 if again:
                     return self._wait(context, again, continued=True)
+            if end.run.is_failed:
+                self.changes.remember(context)
             return self.end_as(context, end.run)
-        if end.reason == "deadline":
-            if self._may_cancel and self.run_id is not None:
-                self._cancel(self.run_id, "it takes longer than the task may wait")
-            if end.run:
-                raise WaitTimedOut(end.run, f"{end.run.label}: {end.message}")
+        if end.reason == "deadline" and known is not None:
+            if self._may_cancel:
+                self.cancel(known.run_id, "it takes longer than the task may wait")
+            raise WaitTimedOut(known, f"{known.label}: {end.message}")
         raise cannot_wait(end)
 
     def _continued(self, context: Context, run: Run) -> Run | None:
         """Repair within the same try, where the service's operator does that."""
         return None
 
-    def _cancel(self, run_id: int | str, why: str) -> None:
-        """Cancel a run and see it cancelled. Whatever fails here must not hide why we cancel."""
-        self.log.warning("Cancelling %s run %s: %s", self.service_name, run_id, why)
-        try:
-            end = cancel(self.watched(run_id), self.tell)
-        except RemoteCallError as err:
-            self.log.error("Could not cancel %s run %s: %s", self.service_name, run_id, err)
-            return
-        if end.run is None or not end.run.is_terminal:
-            self.log.error("%s run %s is not seen cancelled yet: %s", self.service_name, run_id, end.message)
+
+class IntentNotes:
+    """The intent of a task in its state store, which outlives crash, retry and clear."""
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        self._context = context
+
+    def recall(self) -> Intent | None:
+        record = memory.recall(self._context, INTENT_KEY)
+        return Intent.from_json(record) if record else None
+
+    def remember(self, intent: Intent) -> None:
+        memory.remember(self._context, INTENT_KEY, intent.to_json())

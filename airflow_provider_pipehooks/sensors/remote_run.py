@@ -12,8 +12,9 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_pipehooks.compat import memory
+from airflow_provider_pipehooks.core.changes import Change
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
-from airflow_provider_pipehooks.core.events import WaitEnded
+from airflow_provider_pipehooks.core.events import WaitEnded, read_event
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.watch import Watch, look
 from airflow_provider_pipehooks.handlers.state.stateful import StatefulOperator
@@ -57,17 +58,30 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
             seen = self.poke(context)
         if isinstance(seen, PokeReturnValue):
             return seen.xcom_value
+        return self._defer(self._run_id_of_try(context), time.time() + self._longest_wait())
+
+    def _defer(self, run_id: int | str, deadline: float) -> Any:
         self.defer_until_end(
-            self._run_id_of_try(context),
+            run_id,
             poll_interval=self.poke_interval,
-            deadline=time.time() + self._longest_wait(),
+            deadline=deadline,
             on_cancel="keep",
+            kwargs={"deadline": deadline},
         )
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> int | str:
-        """Go on after the triggerer has waited."""
+    def execute_complete(
+        self, context: Context, event: dict[str, Any] | None = None, deadline: float | None = None
+    ) -> Any:
+        """Go on after the triggerer has waited.
+
+        :param deadline: of the whole wait, in seconds since the epoch.
+        """
         with self._never_failing():
-            return self._ended(context, WaitEnded.from_json(event))
+            told = read_event(event)
+            if isinstance(told, WaitEnded):
+                return self._ended(context, told)
+            self.push(context, told.run)
+        return self._defer(told.run.run_id, deadline or time.time() + self._longest_wait())
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:
@@ -123,6 +137,7 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
                     looks=known["looks"],
                     trouble=known["trouble"],
                     reread=known["reread"],
+                    changes=tuple(map(Change.from_json, known.get("changes") or ())),
                 )
         if self._run_id is None:
             self._run_id = self.find_run_id(context)
@@ -146,10 +161,12 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
                 "looks": watch.looks,
                 "trouble": watch.trouble,
                 "reread": watch.reread,
+                "changes": [change.to_json() for change in watch.changes],
             },
         )
 
     def _ended(self, context: Context, end: WaitEnded) -> int | str:
+        self.changes.take(end.changes)
         if end.reason == "run_ended" and end.run:
             return self.end_as(context, end.run)
         if end.reason == "deadline":

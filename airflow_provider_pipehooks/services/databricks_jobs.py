@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
 
@@ -108,6 +109,8 @@ _TIMED_OUT = re.compile(r"timed? ?out|(max|exceeded).{0,30}duration", re.IGNOREC
 #: get-output is limited to about 20 requests a second, and nobody reads more.
 _MOST_OUTPUTS = 10
 _NAME_PAGES = 5
+#: Databricks lets a run queue for 48 hours; a number without bound is more than a time can take.
+_LONGEST_QUEUE_MS = 7 * 86_400_000
 
 
 def parse_run(data: Mapping[str, Any], *, with_failures_is_success: bool = False) -> Run:
@@ -141,9 +144,17 @@ def parse_run(data: Mapping[str, Any], *, with_failures_is_success: bool = False
         kind=kind,
         attempt=1 + sum(1 for item in objects(data.get("repair_history")) if item.get("type") == "REPAIR"),
         created_at=time_from_ms(data.get("start_time")),
-        started_at=time_from_ms(data.get("start_time")),
+        started_at=_started(data, state),
         finished_at=time_from_ms(data.get("end_time")),
     )
+
+
+def _started(data: Mapping[str, Any], state: RunState | None) -> datetime | None:
+    """When it left the queue: Databricks tells when a run was made, and how long it has queued."""
+    made = time_from_ms(data.get("start_time"))
+    if made is None or state is RunState.QUEUED:
+        return None
+    return made + timedelta(milliseconds=min(_number(data.get("queue_duration")), _LONGEST_QUEUE_MS))
 
 
 def _outcome(

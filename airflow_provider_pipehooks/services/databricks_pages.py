@@ -136,4 +136,4 @@ def _patiently(request: Request) -> Procedure[Answer]:
 
 
 def _start_ms(run: Run | None) -> int | None:
-    return round(run.started_at.timestamp() * 1000) if run and run.started_at else None
+    return round(run.created_at.timestamp() * 1000) if run and run.created_at else None

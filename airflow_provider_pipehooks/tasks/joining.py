@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperatorLink
 
 from airflow_provider_pipehooks.compat import ledger
+from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, error_for
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
-from airflow_provider_pipehooks.hooks.registry import open_service
+from airflow_provider_pipehooks.hooks.registry import calls_of, open_hook
+from airflow_provider_pipehooks.tasks.changes import Changes
 from airflow_provider_pipehooks.tasks.waiting import Watched
 
 if TYPE_CHECKING:
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_pipehooks.core.run import Run
     from airflow_provider_pipehooks.hooks.remote import RemoteHook
-    from airflow_provider_pipehooks.services.base import Service
 
 
 class RemoteRunLink(BaseOperatorLink):
@@ -66,24 +68,28 @@ class JoinsRun(ABC):
         """Options of the service, JSON only: they travel with the trigger."""
         return {}
 
-    @cached_property
-    def _opened(self) -> tuple[RemoteHook, Service]:
-        return open_service(
-            self.service_name,
-            self.conn_id,
-            self.account,
-            options=self.service_options,
-            hook_params=self.hook_params,
-        )
-
     @property
     def hook(self) -> RemoteHook:
-        return self._opened[0]
+        if self._hook is None:
+            params = self.hook_params
+            self._hook = open_hook(self.service_name, self.conn_id, self.account, hook_params=params)
+        return self._hook
 
-    @property
+    def reopen(self, hook: RemoteHook) -> None:
+        """Use another hook from now on."""
+        self._hook = hook
+
+    _hook: RemoteHook | None = None
+
+    @cached_property
     def service(self) -> Any:
         # Any: subclasses call what only their own service has.
-        return self._opened[1]
+        return calls_of(self.service_name, self.service_options)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """What has happened to the runs of this task."""
+        return Changes(self.log)
 
     def watched(self, run_id: int | str) -> Watched:
         return Watched(hook=self.hook, service=self.service, run_id=run_id)
@@ -92,13 +98,18 @@ class JoinsRun(ABC):
         warn = isinstance(event, (LookFailed, UnknownStatusSeen))
         (self.log.warning if warn else self.log.info)("%s", event)
 
+    def record_of(self, run: Run) -> dict[str, Any]:
+        """The run as JSON, with ``changes``: what has happened to it so far, and to runs of earlier tries."""
+        self.changes.take(between(None, run, datetime.now(timezone.utc)))
+        return {**run.to_json(), "changes": self.changes.to_json()}
+
     def push(self, context: Context, run: Run) -> None:
         """Write the run to XCom as it is known now; called at the start and at the end."""
         if not self.do_xcom_push:
             return
         official = {key: getattr(run, attribute) for key, attribute in self.official_keys.items()}
-        record = {ledger.URL_KEY: run.url, ledger.RECORD_KEY: run.to_json()}
-        ledger.push(context, {"return_value": run.run_id, **record, **official})
+        ours = {"return_value": run.run_id, ledger.URL_KEY: run.url, ledger.RECORD_KEY: self.record_of(run)}
+        ledger.push(context, {**ours, **official})
 
     def defer_until_end(
         self,

@@ -130,11 +130,46 @@ def test_the_reason_is_in_the_exception_and_in_the_record(
 
     error = told.exceptions["failing"]
     assert isinstance(error, RunFailed)
-    assert error.run.to_json() == finished.xcom("failing", "run")
+    record = finished.xcom("failing", "run")
+    assert [(change["old"], change["new"]) for change in record.pop("changes")] == [
+        (None, "QUEUED"),
+        ("QUEUED", "RUNNING"),
+        ("RUNNING", "ERROR"),
+    ]
+    assert error.run.to_json() == record
     (first, *_) = error.run.failures
     assert first.name in str(error)
     assert first.message in str(error)
     assert error.run.url in str(error)
+
+
+def test_every_way_to_wait_records_the_same_changes(
+    case: ServiceCase,
+    standin: StandIn,
+    connections: Callable[..., None],
+    run_dag: Callable[..., Finished],
+    told: Told,
+) -> None:
+    """Whoever sees a run, and however often: a worker, a sensor's pokes, the triggerer."""
+    world = case.world(standin)
+    with new_dag(told) as dag:
+        for deferrable in (False, True):
+            case.operator(f"starts_{deferrable}", case.add_job(standin, "success"), deferrable=deferrable)
+        for mode in ("poke", "reschedule"):
+            case.sensor(mode, world.start(case.add_job(standin, "success")), mode=mode)
+        case.sensor("deferred", world.start(case.add_job(standin, "success")), deferrable=True)
+    finished = run_dag(dag)
+
+    for task_id in finished.tasks:
+        record = finished.xcom(task_id, "run")
+        assert [(each["run_id"], each["attempt"], each["new"]) for each in record["changes"]] == [
+            (record["run_id"], 1, "QUEUED"),
+            (record["run_id"], 1, "RUNNING"),
+            (record["run_id"], 1, "SUCCESS"),
+        ], task_id
+        assert {each["source"] for each in record["changes"]} == {"remote"}, task_id
+        times = [record["created_at"], record["started_at"], record["finished_at"]]
+        assert [each["at"] for each in record["changes"]] == times, task_id
 
 
 def test_a_run_is_known_before_its_end_is_waited_for(

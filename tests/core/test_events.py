@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.events import (
     EndReason,
     LookFailed,
+    SomethingWaits,
     StateChanged,
     StillWaiting,
     UnknownStatusSeen,
     WaitEnded,
     WatchEvent,
+    read_event,
 )
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
@@ -103,3 +107,21 @@ def test_any_json_is_the_end_of_a_wait_or_a_value_error(payload: Any) -> None:
 def test_a_lost_payload_never_passes_for_a_success(payload: Any) -> None:
     with pytest.raises(ValueError, match=r"trigger's event|record of a run"):
         WaitEnded.from_json(payload)
+
+
+def test_a_trigger_tells_the_end_or_that_something_waits() -> None:
+    changes = between(None, a_run(), datetime(2026, 11, 1, tzinfo=timezone.utc))
+    for told in (
+        WaitEnded(reason="run_ended", run=a_run(RunState.SUCCESS), changes=changes),
+        WaitEnded(reason="deadline", message="time is up"),
+        SomethingWaits(run=a_run(), changes=changes),
+    ):
+        assert read_event(json.loads(json.dumps(told.to_json()))) == told
+
+
+@pytest.mark.parametrize(
+    "payload", [None, {}, {"waits": None}, {"waits": {}}, {"waits": a_run().to_json(), "changes": [3]}]
+)
+def test_a_payload_that_is_neither_is_refused(payload: Any) -> None:
+    with pytest.raises(ValueError, match=r"Not the record|not the end"):
+        read_event(payload)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import RemoteCallError, RunCancelled, RunFailed, WaitTimedOut
+from airflow_provider_pipehooks.core.events import SomethingWaits
+from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
+from tests.core.anything import a_run
 from tests.task_context import Try, crashed_before_the_answer, run
 
 Connect = Callable[..., None]
@@ -343,9 +348,27 @@ def test_the_end_of_the_wait_cancels_the_run_unless_it_is_to_be_kept(
 def test_a_run_that_was_never_seen_is_cancelled_too(deferrable: bool, standin: StandIn) -> None:
     job_id = standin.dbt_cloud.add_job("long", plan=Plan(hold=True))
     standin.faults.add(Fault(path=r"/runs/\d+/$", method="GET", status=503, times=3))
-    with pytest.raises(RemoteCallError, match="it was never seen"):
+    with pytest.raises(WaitTimedOut, match="it was never seen") as raised:
         run(operator(job_id, timeout=0.05, check_interval=0.02, deferrable=deferrable), Try())
+    assert raised.value.run.run_id == next(iter(standin.dbt_cloud.runs))
     assert statuses(standin) == [30]
+
+
+def test_a_task_that_is_woken_for_something_else_goes_on_waiting(standin: StandIn) -> None:
+    """The run goes on: what the trigger brought along is recorded, and the task defers again."""
+    job_id = standin.dbt_cloud.add_job("long", plan=Plan(hold=True))
+    context, waiting = Try(), operator(job_id, deferrable=True)
+    with pytest.raises(TaskDeferred) as first:
+        waiting.execute(context)
+    (run_id,) = standin.dbt_cloud.runs
+    now = datetime.now(timezone.utc)
+    seen = a_run(RunState.RUNNING, run_id=run_id, created_at=now, started_at=now)
+    woken = SomethingWaits(run=seen, changes=between(None, seen, now))
+    with pytest.raises(TaskDeferred) as again:
+        waiting.execute_complete(context, woken.to_json(), **(first.value.kwargs or {}))
+    assert [change["new"] for change in context.pushed["run"]["changes"]] == ["QUEUED", "RUNNING"]
+    assert again.value.trigger.run_id == run_id
+    assert (again.value.kwargs or {})["run"]["state"] == "RUNNING"
 
 
 # --- waiting ----------------------------------------------------------------------------------------------

@@ -11,10 +11,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_pipehooks.core.errors import NotFound, RunCancelled, RunFailed
+from airflow_provider_pipehooks.core.events import SomethingWaits
+from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.sensors import remote_run
 from airflow_provider_pipehooks.sensors.databricks_jobs import DatabricksJobRunSensor
 from airflow_provider_pipehooks.sensors.dbt_cloud import DbtCloudJobRunSensor
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
+from tests.core.anything import a_run
 from tests.task_context import Try, first_event, run, stored
 
 pytestmark = pytest.mark.usefixtures("connections")
@@ -248,3 +251,17 @@ def test_a_deferred_sensor_ends_by_the_event_of_its_trigger(standin: StandIn) ->
     event = first_event(stored(deferred.value.trigger))
     assert event["reason"] == "run_ended"
     assert join_dbt(run_id, deferrable=True).execute_complete(Try(), event) == run_id
+
+
+def test_a_sensor_that_is_woken_for_something_else_waits_on_until_its_old_deadline(
+    standin: StandIn,
+) -> None:
+    run_id = standin.dbt_cloud.start(standin.dbt_cloud.add_job("long", plan=Plan(hold=True)))
+    context, waiting = Try(), join_dbt(run_id, deferrable=True, timeout=600)
+    with pytest.raises(TaskDeferred) as first:
+        waiting.execute(context)
+    woken = SomethingWaits(run=a_run(RunState.RUNNING, run_id=run_id)).to_json()
+    with pytest.raises(TaskDeferred) as again:
+        waiting.execute_complete(context, woken, **(first.value.kwargs or {}))
+    assert context.pushed["run"]["state"] == "RUNNING"
+    assert again.value.trigger.deadline == first.value.trigger.deadline

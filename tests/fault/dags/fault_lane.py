@@ -37,19 +37,26 @@ class Mortal:
             die()
         return super().execute_complete(context, *args, **kwargs)  # type: ignore[misc]
 
-    def start(self, context: Any, intent: Any) -> Any:
+    def start(self, intent: Any) -> Any:
         if self.kill_at == "post_sent":
             # The next answer to be read is that of the start: its request is on the wire by then.
             http.client.HTTPConnection.getresponse = lambda *_: die()  # type: ignore[assignment,method-assign]
-        return super().start(context, intent)  # type: ignore[misc]
+        return super().start(intent)  # type: ignore[misc]
 
-    def _remember(self, context: Any, intent: Any) -> None:
-        answered = intent.remote_run_id is not None
-        if answered and self.kill_at == "reply_received":
-            die()
-        super()._remember(context, intent)  # type: ignore[misc]
-        if self.kill_at == ("id_stored" if answered else "intent_written"):
-            die()
+    def _opened_once(self, context: Any) -> Any:
+        once = super()._opened_once(context)  # type: ignore[misc]
+        remember = once.notes.remember
+
+        def deadly(intent: Any) -> None:
+            answered = intent.remote_run_id is not None
+            if answered and self.kill_at == "reply_received":
+                die()
+            remember(intent)
+            if self.kill_at == ("id_stored" if answered else "intent_written"):
+                die()
+
+        once.notes.remember = deadly
+        return once
 
     def _wait(self, context: Any, *args: Any, **kwargs: Any) -> Any:
         if self.kill_at == "waiting" and not self.deferrable:  # type: ignore[attr-defined]
