@@ -22,7 +22,10 @@ ENTRA = "/tenant/oauth2/v2.0/token"
 
 
 @pytest.fixture(autouse=True)
-def no_kept_tokens() -> None:
+def no_kept_tokens() -> Iterator[None]:
+    """Neither from a test before nor for one after."""
+    forget()
+    yield
     forget()
 
 
