@@ -16,7 +16,7 @@ demo: $(READY) ## the main job on a real Airflow: success, error, cancel, and th
 	$(BIN)/pipehooks demo
 
 test: $(READY) ## everything but the slow lanes
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --max-worker-restart 0
 
 test-all: $(READY) ## the slow lanes too: real scheduler and triggerer, the wheel in an empty environment
 	$(BIN)/python -m pytest

@@ -14,9 +14,10 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
+from airflow_provider_pipehooks.handlers.lifecycle import Call, Followed, Follower, is_written_in
 from airflow_provider_pipehooks.handlers.node.calling import NodeTeller
 from airflow_provider_pipehooks.handlers.node.checks import (
     AIRFLOWS_TOO,
@@ -31,12 +32,10 @@ from airflow_provider_pipehooks.handlers.node.process import NodeRun
 
 log = logging.getLogger(__name__)
 
-#: What is told of a task while it runs; in its ``__dict__``, since operators guard their attributes.
-_RUN = "_node_run"
 Body = Callable[..., Any]
 
 
-class NodeHooks:
+class NodeHooks(Followed):
     """Base to put before an operator's: ``class Load(NodeHooks, PythonOperator)``.
 
     Define hooks as methods ``(self, data, parent_data)``, or with ``callback_data=None`` where there can be
@@ -63,9 +62,10 @@ class NodeHooks:
         for name in AIRFLOWS_TOO:
             if name in vars(cls) and name in cls._node_hooks:
                 setattr(cls, name, _either(cls, name, vars(cls)[name]))
-        for name, around in _AROUND.items():
-            if hasattr(cls, name):
-                _wrap(cls, name, around)
+
+    def _teller(self, call: Call) -> Follower:
+        teller = NodeTeller(self, call.context, hooks=_hooks_to_call(self))
+        return NodeRun(teller, call, false_fails=_false_fails(type(self), call.method))
 
 
 def _is_defined(cls: type, name: str) -> bool:
@@ -110,84 +110,6 @@ def _either(cls: type, name: str, hook: Body) -> Body:
     return either
 
 
-# What Airflow calls
-
-
-def _wrap(cls: type, name: str, around: Callable[..., Any]) -> None:
-    """Put ``around`` over a method of a class; an inherited one is looked up when it is called."""
-    own = vars(cls).get(name)
-
-    def inherited(self: NodeHooks, *args: Any, **kwargs: Any) -> Any:
-        return getattr(super(cls, self), name)(*args, **kwargs)
-
-    body = own or inherited
-
-    @wraps(own or getattr(cls, name))
-    def wrapper(self: NodeHooks, *args: Any, **kwargs: Any) -> Any:
-        return around(self, partial(body, self), *args, **kwargs)
-
-    wrapper._is_inherited = own is None  # type: ignore[attr-defined]
-    setattr(cls, name, wrapper)
-
-
-def _execute(task: NodeHooks, body: Body, context: Any, **kwargs: Any) -> Any:
-    if _RUN in vars(task):
-        return body(context, **kwargs)  # super().execute
-    return _drive(task, context, NodeRun.start, partial(body, context, **kwargs), "execute")
-
-
-def _resume(task: NodeHooks, body: Body, next_method: str, next_kwargs: Any, context: Any) -> Any:
-    if _RUN in vars(task):
-        return body(next_method, next_kwargs, context)
-    return _drive(
-        task,
-        context,
-        lambda run: run.resume(next_kwargs),
-        partial(body, next_method, next_kwargs, context),
-        next_method,
-    )
-
-
-def _drive(task: NodeHooks, context: Any, begin: Callable[[NodeRun], None], body: Body, method: str) -> Any:
-    teller = NodeTeller(task, context, hooks=_hooks_to_call(task))
-    run = NodeRun(teller, context)
-    vars(task)[_RUN] = run
-
-    def whole() -> Any:
-        begin(run)
-        return body()
-
-    try:
-        return run.body(whole, false_fails=_false_fails(type(task), method))
-    finally:
-        del vars(task)[_RUN]
-        teller.end()
-
-
-def _poke(task: NodeHooks, body: Body, *args: Any, **kwargs: Any) -> Any:
-    run: NodeRun | None = vars(task).get(_RUN)
-    call = partial(body, *args, **kwargs)
-    return run.poke(call) if run is not None and run.pokes else call()
-
-
-def _on_kill(task: NodeHooks, body: Body) -> None:
-    run: NodeRun | None = vars(task).get(_RUN)
-    try:
-        # First: it may have to cancel something, and time is short.
-        body()
-    finally:
-        if run is not None:
-            run.killed()
-
-
-_AROUND: dict[str, Callable[..., Any]] = {
-    "execute": _execute,
-    "resume_execution": _resume,
-    "poke": _poke,
-    "on_kill": _on_kill,
-}
-
-
 def _hooks_to_call(task: NodeHooks) -> dict[str, bool]:
     if task.need_run_hook or task.__need_run_hook__:
         return task._node_hooks
@@ -199,11 +121,8 @@ def _hooks_to_call(task: NodeHooks) -> dict[str, bool]:
 def _false_fails(cls: type[NodeHooks], method: str) -> bool:
     if cls.false_is_failure is not None:
         return cls.false_is_failure
-    for base in cls.__mro__:
-        own = vars(base).get(method)
-        if own is not None and not getattr(own, "_is_inherited", False):
-            return issubclass(base, NodeHooks)
-    return False
+    written_in = next((base for base in cls.__mro__ if is_written_in(base, method)), object)
+    return issubclass(written_in, NodeHooks)
 
 
 for _name in MOMENTS:

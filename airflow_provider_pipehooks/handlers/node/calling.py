@@ -11,6 +11,7 @@ from airflow_provider_pipehooks import options
 from airflow_provider_pipehooks.core.events import HookProgress
 from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
+from airflow_provider_pipehooks.handlers.endings import ending_of
 from airflow_provider_pipehooks.handlers.node.data import (
     CallbackData,
     NodeData,
@@ -19,7 +20,6 @@ from airflow_provider_pipehooks.handlers.node.data import (
     new_keys,
     parent_inputs_of,
 )
-from airflow_provider_pipehooks.handlers.node.endings import Ending, ending_of
 from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
 from airflow_provider_pipehooks.handlers.node.outputs import NodeOutputs
 from airflow_provider_pipehooks.handlers.node.record import NodeRecord
@@ -151,7 +151,7 @@ def _held(hook: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return hook(**arguments)
         except BaseException as err:
-            if isinstance(err, SystemExit) or ending_of(err) is not Ending.RAISED:
+            if isinstance(err, SystemExit) or not ending_of(err).is_error:
                 raise RuntimeError(f"A hook cannot end or defer the task: it raised {err!r}.") from err
             raise
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_pipehooks.compat.questions import state_at_kill
+from airflow_provider_pipehooks.handlers.endings import Ending, NodeFailed, ending_of
+from airflow_provider_pipehooks.handlers.lifecycle import Call, Follower
 from airflow_provider_pipehooks.handlers.node.calling import NodeTeller
 from airflow_provider_pipehooks.handlers.node.data import CallbackData
-from airflow_provider_pipehooks.handlers.node.endings import Ending, NodeFailed, ending_of
 from airflow_provider_pipehooks.handlers.node.record import NodeRecord, read, write
 
 log = logging.getLogger(__name__)
@@ -20,24 +21,88 @@ _CALLBACK = ("pre_callback", "post_callback")
 _SKIP = ("pre_skip_node", "post_skip_node")
 
 
-class NodeRun:
-    """One process of a task: a try, or the part of one before, between or after waits."""
+class NodeRun(Follower):
+    """One process of a task: a try, or the part of one before, between or after waits.
 
-    def __init__(self, teller: NodeTeller, context: Mapping[str, Any]) -> None:
+    :param false_fails: whether False is a failure, as in Bamboo, or a value, as in Airflow.
+    """
+
+    def __init__(self, teller: NodeTeller, call: Call, *, false_fails: bool) -> None:
         self.teller = teller
         self.task = teller.task
         self.ti = teller.ti
-        self.context = context
+        self.call = call
+        self.context = call.context
+        self.false_fails = false_fails
         self.phase = "execute"
         #: Whether ``poke`` is called by the sensor's own loop, and not by the method a wait resumes with.
         self.pokes = True
         self._step_is_open = False
         self._told: BaseException | None = None
+        #: A failure of the work that counts as none.
+        self._ignored: Exception | None = None
         self._is_over = False
+
+    # What the lifecycle calls
+
+    def judge(self, work: Callable[[], Any]) -> Any:
+        """What the work came to, as a node: before anyone decides."""
+        try:
+            result = work()
+            if result is False and self.false_fails:
+                raise NodeFailed(
+                    f"{type(self.task).__name__} {self.task.task_id!r} returned False, which is a failure "
+                    "where NodeHooks is mixed in. Set false_is_failure = False to return it as a value."
+                )
+            return result
+        except Exception as err:
+            if not self.task.error_ignorable or not ending_of(err).is_failure:
+                raise
+            log.warning("The failure is ignored, as error_ignorable says", exc_info=err)
+            self._ignored = err
+            return None
+
+    def around(self, work: Callable[[], Any]) -> Any:
+        """Tell what becomes of the task."""
+        try:
+            return self._ended(work)
+        except BaseException as err:
+            if (ending := ending_of(err)).is_failure:
+                self._failed(err, ending, then=f"node_{self.phase}_fail")
+            raise
+        finally:
+            self.teller.end()
+
+    def poke(self, work: Callable[[], Any]) -> Any:
+        """Tell of one ``poke``; the first one ends the execute phase."""
+        if not self.pokes:
+            return work()
+        self._close()
+        self._open("schedule")
+        self.pokes = False
+        try:
+            result = work()
+        except BaseException as err:
+            self._step_is_open = False
+            if ending_of(err).is_error:
+                self._tell_exception(err)
+            raise
+        finally:
+            self.pokes = True
+        self._close()
+        return result
+
+    def killed(self, on_kill: Callable[[], None]) -> None:
+        """Tell when a user has set the task's state, which only the server knows."""
+        try:
+            # First: it may have to cancel something, and time is short.
+            on_kill()
+        finally:
+            self._tell_of_kill()
 
     # How a process begins
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """``execute`` is about to be called: a new try, or a sensor in reschedule mode comes back."""
         if self.context.get("task_reschedule_count"):
             record = self._record_of_this_try()
@@ -68,8 +133,9 @@ class NodeRun:
         tries_before_the_clear = int(self.ti.max_tries) - int(self.task.retries or 0)
         return bool(self.ti.try_number == tries_before_the_clear + 1)
 
-    def resume(self, next_kwargs: Mapping[str, Any] | None) -> None:
+    def _resume(self) -> None:
         """The task comes back from a wait."""
+        next_kwargs = self.call.next_kwargs
         self.phase = "schedule"
         self.pokes = False
         record = self._record_of_this_try()
@@ -84,39 +150,26 @@ class NodeRun:
 
     # The body, and how it ends
 
-    def body(self, call: Callable[[], Any], *, false_fails: bool) -> Any:
-        """Call the task's own work and tell how it ends.
-
-        :param false_fails: whether False is a failure, as in Bamboo, or a value, as in Airflow.
-        :raises NodeFailed: it returned False where that is a failure.
-        """
-        try:
-            return self._ended(call, false_fails)
-        except BaseException as err:
-            ending = ending_of(err)
-            if ending not in (Ending.SAID_NO, Ending.RAISED) or not self._failed(err, ending):
-                raise
-            log.warning("The failure is ignored, as error_ignorable says", exc_info=err)
-            return None
-
-    def _ended(self, call: Callable[[], Any], false_fails: bool) -> Any:
+    def _ended(self, work: Callable[[], Any]) -> Any:
         """Call the work, and tell of every end but a failure: what is told may itself run into a timeout."""
         try:
+            if self.call.resumes:
+                self._resume()
+            else:
+                self._start()
             with self.teller.seeing_xcoms():
-                result = call()
+                result = work()
         except BaseException as err:
             self._left(ending_of(err))
             raise
-        if result is False and false_fails:
-            raise NodeFailed(
-                f"{type(self.task).__name__} {self.task.task_id!r} returned False, which is a failure where "
-                "NodeHooks is mixed in. Set false_is_failure = False to return it as a value."
-            )
-        self._finished(result)
+        if self._ignored is None:
+            self._finished(result)
+        else:
+            self._failed(self._ignored, ending_of(self._ignored), then="node_finish")
         return result
 
     def _left(self, ending: Ending) -> None:
-        if ending in (Ending.WAITS, Ending.ASKS, Ending.POKES_AGAIN):
+        if ending.is_wait:
             self._close()
             self._leave(ending.name)
         elif ending is Ending.SKIPPED:
@@ -124,37 +177,18 @@ class NodeRun:
         elif ending is Ending.FINISHED:
             self._finished(None)
 
-    def poke(self, call: Callable[[], Any]) -> Any:
-        """Call one ``poke``; the first one ends the execute phase."""
-        self._close()
-        self._open("schedule")
-        self.pokes = False
-        try:
-            result = call()
-        except BaseException as err:
-            self._step_is_open = False
-            if ending_of(err) is Ending.RAISED:
-                self._tell_exception(err)
-            raise
-        finally:
-            self.pokes = True
-        self._close()
-        return result
-
-    def _failed(self, error: BaseException, ending: Ending) -> bool:
+    def _failed(self, error: BaseException, ending: Ending, *, then: str) -> None:
         """Tell of a failure.
 
-        :return: whether it is to be ignored.
+        :param then: the moment it comes to; a failure that is ignored finishes the node.
         """
-        if ending is Ending.RAISED and error is not self._told:
+        if ending.is_error and error is not self._told:
             self._tell_exception(error)
-        elif ending is Ending.SAID_NO and self.teller.outputs:
+        elif not ending.is_error and self.teller.outputs:
             self.teller.data.outputs.setdefault("ex_data", str(error))
         self.teller.note("_result", False)
-        ignored = bool(self.task.error_ignorable) and isinstance(error, Exception)
-        self._tell("node_finish" if ignored else f"node_{self.phase}_fail")
+        self._tell(then)
         self._keep_outputs()
-        return ignored
 
     def _tell_exception(self, error: BaseException) -> None:
         self._told = error
@@ -169,8 +203,7 @@ class NodeRun:
         self._tell("node_finish")
         self._keep_outputs()
 
-    def killed(self) -> None:
-        """``on_kill`` ran. Tell it when a user has set the task's state, which only the server knows."""
+    def _tell_of_kill(self) -> None:
         if not self.teller.is_listening or self._is_over:
             return
         state = state_at_kill(self.ti, self.teller.map_index)

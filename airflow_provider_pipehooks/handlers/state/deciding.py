@@ -17,14 +17,17 @@ from airflow.sdk.exceptions import (
 )
 
 from airflow_provider_pipehooks.compat.tries import retry_anyway
-from airflow_provider_pipehooks.handlers.state.states import Cancelled, Retrying, State, Success
+from airflow_provider_pipehooks.handlers.endings import ending_of, is_never_retried
+from airflow_provider_pipehooks.handlers.lifecycle import Follower
+from airflow_provider_pipehooks.handlers.state.states import Cancelled, Cancelling, Retrying, State, Success
 from airflow_provider_pipehooks.handlers.state.task_states import (
-    NEVER_RETRIED,
-    WAITS,
+    Context,
+    attempt,
+    note_told,
     retrying,
     state_after,
 )
-from airflow_provider_pipehooks.handlers.state.transitions import Attempt
+from airflow_provider_pipehooks.handlers.state.transitions import Attempt, Handlers
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -44,6 +47,32 @@ class Body:
     again: Retrying | None = None
 
 
+class Decider(Follower):
+    """The state handlers of a task, around one of its processes."""
+
+    def __init__(self, task: BaseOperator, handlers: Handlers, context: Context) -> None:
+        self.task, self.handlers, self.context = task, handlers, context
+        self.attempt = attempt(handlers, context)
+
+    def around(self, work: Callable[[], Any]) -> Any:
+        """Let handlers decide how the task ends."""
+        try:
+            return run(self.task, self.attempt, work)
+        finally:
+            note_told(self.context, self.handlers, self.attempt.state)
+
+    def killed(self, on_kill: Callable[[], None]) -> None:
+        """Airflow has decided when it kills a task: handlers are told, and cannot change it."""
+        now = self.attempt
+        if now.killed or not now.state.is_running():
+            on_kill()
+            return
+        now.killed = True
+        now.tell(Cancelling("The task was killed."))
+        on_kill()
+        now.tell(Cancelled("The task was killed."))
+
+
 def run(task: BaseOperator, now: Attempt, execute: Callable[[], Any]) -> Any:
     """Handlers, the body, handlers; then end the task as the last state says."""
     body = Body(again=retrying(now.context, None) if now.retries_left else None)
@@ -60,7 +89,7 @@ def run(task: BaseOperator, now: Attempt, execute: Callable[[], Any]) -> Any:
     if now.killed:
         return _as_it_came(body)
     if now.retries_left:
-        never = isinstance(body.error, NEVER_RETRIED)
+        never = body.error is not None and is_never_retried(body.error)
         body.again = None if never else retrying(now.context, body.error)
     ended = now.end(body.state, can_retry=body.again is not None, retrying=body.again)
     return _end(task, now, ended, body)
@@ -93,7 +122,7 @@ def _final(ended: State, body: Body) -> BaseException | None:
         return body.error if kept else AirflowSkipException(_text(ended))
     if ended.is_successful():
         return body.error if isinstance(body.error, DownstreamTasksSkipped) else None
-    if ended.is_pending() and isinstance(body.error, WAITS):
+    if ended.is_pending() and body.error is not None and ending_of(body.error).is_wait:
         return body.error
     if untouched and body.again is None:
         return body.error

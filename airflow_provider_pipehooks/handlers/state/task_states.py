@@ -10,21 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk.exceptions import (
-    AirflowFailException,
-    AirflowRescheduleException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    AirflowTaskTerminated,
-    AirflowTaskTimeout,
-    DownstreamTasksSkipped,
-    TaskAwaitingInput,
-    TaskDeferralTimeout,
-    TaskDeferred,
-)
-
 from airflow_provider_pipehooks.compat import tries
-from airflow_provider_pipehooks.core.errors import WaitTimedOut
+from airflow_provider_pipehooks.handlers.endings import Ending, ending_of
 from airflow_provider_pipehooks.handlers.state.raised import StateSignal
 from airflow_provider_pipehooks.handlers.state.states import (
     Cancelled,
@@ -81,36 +68,23 @@ def state_after(error: BaseException) -> State:
     """The state of a task whose body raised, its waits included."""
     if isinstance(error, StateSignal):
         return error.state
-    for kinds, state in _STATE_OF:
-        if isinstance(error, kinds):
-            return state(error)
-    return failed_for(error)
+    return _STATE_OF.get(ending_of(error), failed_for)(error)
 
 
 def failed_for(error: BaseException) -> Failed:
     return Failed(f"Error during execution of task: {error!r}", result=error)
 
 
-_STATE_OF: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], State]], ...] = (
-    ((TaskDeferred,), lambda err: Deferred("Waiting in the triggerer.")),
-    ((TaskAwaitingInput,), lambda err: Paused("Waiting for a person's answer.")),
-    (
-        (AirflowRescheduleException,),
-        lambda err: Scheduled("Rescheduled.", start_time=err.reschedule_date),
-    ),
-    ((AirflowSkipException,), lambda err: Skipped(str(err) or None, result=err)),
-    ((DownstreamTasksSkipped,), lambda err: Success("Task run succeeded.")),
-    (
-        (AirflowTaskTimeout, AirflowSensorTimeout, TaskDeferralTimeout, WaitTimedOut),
-        lambda err: TimedOut("Task timed out during execution.", result=err),
-    ),
-    ((AirflowTaskTerminated,), lambda err: Cancelled("The task was terminated.", result=err)),
-)
-
-#: These are waits: the task runs again later, in the same try.
-WAITS = (TaskDeferred, TaskAwaitingInput, AirflowRescheduleException)
-#: Airflow fails the task for these without another try.
-NEVER_RETRIED = (AirflowFailException, AirflowSensorTimeout, AirflowTaskTerminated)
+_STATE_OF: Mapping[Ending, Callable[[Any], State]] = {
+    Ending.WAITS: lambda err: Deferred("Waiting in the triggerer."),
+    Ending.ASKS: lambda err: Paused("Waiting for a person's answer."),
+    Ending.POKES_AGAIN: lambda err: Scheduled("Rescheduled.", start_time=err.reschedule_date),
+    Ending.SKIPPED: lambda err: Skipped(str(err) or None, result=err),
+    Ending.FINISHED: lambda err: Success("Task run succeeded."),
+    Ending.WAITED_TOO_LONG: lambda err: TimedOut("Task timed out during execution.", result=err),
+    Ending.TIMED_OUT: lambda err: TimedOut("Task timed out during execution.", result=err),
+    Ending.TERMINATED: lambda err: Cancelled("The task was terminated.", result=err),
+}
 
 
 def retrying(context: Context, error: BaseException | None) -> Retrying | None:

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from airflow.sdk import exceptions
 
-from airflow_provider_pipehooks.handlers.node import endings
+from airflow_provider_pipehooks.core.errors import WaitTimedOut
+from airflow_provider_pipehooks.handlers import endings
+from airflow_provider_pipehooks.handlers.endings import Ending, NodeFailed, ending_of
 from airflow_provider_pipehooks.handlers.node.checks import NodeHookNeverCalled
 from airflow_provider_pipehooks.handlers.node.data import CallbackData, NodeData
-from airflow_provider_pipehooks.handlers.node.endings import Ending, NodeFailed, ending_of
 from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
 from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
 from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES
+from tests.core.anything import a_run
 
 SEVENTEEN = {
     "node_enter",
@@ -183,6 +185,7 @@ def test_a_hook_may_call_the_one_it_overrides() -> None:
 
 
 def test_the_exceptions_are_airflows() -> None:
+    assert endings._AIRFLOWS.keys() >= endings._NEVER_RETRIED
     for name, ending in endings._AIRFLOWS.items():
         kind = getattr(exceptions, name)
         assert ending_of(kind.__new__(kind)) is ending
@@ -193,7 +196,7 @@ def test_the_exceptions_are_airflows() -> None:
     [
         (ValueError(), Ending.RAISED),
         (exceptions.AirflowException(), Ending.RAISED),
-        (exceptions.AirflowTaskTimeout(), Ending.RAISED),
+        (WaitTimedOut(a_run()), Ending.TIMED_OUT),
         (SystemExit(1), Ending.RAISED),
         (exceptions.TaskDeferralError(), Ending.RAISED),
         (NodeFailed(), Ending.SAID_NO),

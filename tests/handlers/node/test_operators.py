@@ -14,7 +14,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
 from airflow_provider_pipehooks.handlers.state.states import Failed, State, Success
-from airflow_provider_pipehooks.handlers.state_handlers import stateful
 from tests.dag_runs import Finished
 from tests.handlers.node.nodes import (
     ENDED_WELL,
@@ -247,19 +246,3 @@ def test_airflows_own_pre_execute_and_a_hook_of_that_name_are_told_apart(run_dag
 
 def says_no(task: Any, old: State, new: State) -> State | None:
     return Failed("a handler says no") if isinstance(new, Success) else None
-
-
-@pytest.mark.parametrize(
-    ("kind", "last"),
-    [
-        (type("Outside", (AllHooks, stateful(PythonOperator)), {}), "node_execute_fail"),
-        (stateful(Python), "node_finish"),
-    ],
-)
-def test_hooks_go_with_state_handlers_and_the_outer_ones_see_what_the_inner_ones_decide(
-    kind: Any, last: str, run_dag: RunDag, told: Told
-) -> None:
-    with a_dag("stateful") as dag:
-        kind(task_id="t", python_callable=lambda: 1, state_handlers=[says_no])
-    assert run_dag(dag).tasks == {"t": "failed"}
-    assert hooks(told)[-1] == last
