@@ -9,8 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from airflow_provider_pipehooks.core.records import (
+    ID,
+    NUMBER,
+    TEXT,
+    VERSION,
+    VERSION_KEY,
+    Types,
+    known,
+    reading,
+)
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 
@@ -51,6 +61,7 @@ class Change:
     def to_json(self) -> dict[str, Any]:
         """``{"service", "run_id", "attempt", "old", "new", "at", "source"}``; the time as ISO 8601 text."""
         return {
+            VERSION_KEY: VERSION,
             "service": self.service,
             "run_id": self.run_id,
             "attempt": self.attempt,
@@ -66,20 +77,17 @@ class Change:
 
         :raises ValueError: not the record of a change; quotes it.
         """
-        try:
-            if not isinstance(record["service"], str) or not isinstance(record["run_id"], (int, str)):
-                raise TypeError("service or run_id is of another type")
-            return cls(
-                service=record["service"],
-                run_id=record["run_id"],
-                attempt=int(record["attempt"]),
-                old=RunState[record["old"]] if record.get("old") else None,
-                new=RunState[record["new"]],
-                at=datetime.fromisoformat(record["at"]),
-                source="remote" if record.get("source") not in get_args(Source) else record["source"],
-            )
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as err:
-            raise ValueError(f"Not the record of a change: {record!r:.300} ({err!r})") from err
+        with reading("a change", record):
+            values = known(record, _FIELDS)
+            values["old"] = RunState[record["old"]] if record.get("old") else None
+            values["new"] = RunState[record["new"]]
+            values["at"] = datetime.fromisoformat(record["at"])
+            values["source"] = "look" if record.get("source") == "look" else "remote"
+            return cls(**values)
+
+
+#: State names, time and source are read on their own.
+_FIELDS: Mapping[str, Types] = {"service": TEXT, "run_id": ID, "attempt": NUMBER}
 
 
 def between(old: Run | None, new: Run, looked_at: datetime) -> tuple[Change, ...]:

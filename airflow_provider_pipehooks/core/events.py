@@ -8,6 +8,14 @@ from typing import Any, Literal, get_args
 
 from airflow_provider_pipehooks.core.changes import Change
 from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.core.records import (
+    MAYBE_TEXT,
+    TEXT,
+    VERSION,
+    VERSION_KEY,
+    known,
+    reading,
+)
 from airflow_provider_pipehooks.core.run import Run
 
 
@@ -106,6 +114,7 @@ class WaitEnded:
     def to_json(self) -> dict[str, Any]:
         """``{"reason": str, "run": <outcome record> | None, "message": str | None, "changes": [...]}``."""
         return {
+            VERSION_KEY: VERSION,
             "reason": self.reason,
             "run": self.run.to_json() if self.run else None,
             "message": self.message,
@@ -119,16 +128,16 @@ class WaitEnded:
         :raises ValueError: missing, or not what :meth:`to_json` wrote: a lost payload must never pass for
             a success.
         """
-        # What a database gives back may be anything, whatever the signature says.
-        record: Mapping[str, Any] = payload if isinstance(payload, Mapping) else {}
-        message = record.get("message")
-        if record.get("reason") not in get_args(EndReason) or not isinstance(message, (str, type(None))):
-            raise ValueError(f"The trigger's event is not the end of a wait: {payload!r}")
-        run = Run.from_json(record["run"]) if record.get("run") else None
-        if record["reason"] == "run_ended" and (run is None or not run.is_terminal):
-            raise ValueError(f"The trigger's event says the run ended, but its run did not: {payload!r}")
-        changes = tuple(map(Change.from_json, record.get("changes") or ()))
-        return cls(reason=record["reason"], run=run, message=message, changes=changes)
+        with reading("a trigger's event", payload):
+            values = known(payload, {"reason": TEXT, "message": MAYBE_TEXT})
+            if values["reason"] not in get_args(EndReason):
+                raise ValueError(f"reason is {values['reason']!r}")
+            assert payload is not None
+            run = Run.from_json(payload["run"]) if payload.get("run") else None
+            if values["reason"] == "run_ended" and (run is None or not run.is_terminal):
+                raise ValueError("it says that the run ended, but its run did not")
+            changes = tuple(map(Change.from_json, payload.get("changes") or ()))
+            return cls(**values, run=run, changes=changes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +153,15 @@ class SomethingWaits:
 
     def to_json(self) -> dict[str, Any]:
         """``{"waits": <outcome record>, "changes": [...]}``."""
-        return {"waits": self.run.to_json(), "changes": [change.to_json() for change in self.changes]}
+        changes = [change.to_json() for change in self.changes]
+        return {VERSION_KEY: VERSION, "waits": self.run.to_json(), "changes": changes}
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> SomethingWaits:
         """:raises ValueError: not what :meth:`to_json` wrote."""
-        changes = tuple(map(Change.from_json, payload.get("changes") or ()))
-        return cls(run=Run.from_json(payload["waits"]), changes=changes)
+        with reading("a trigger's event", payload):
+            changes = tuple(map(Change.from_json, payload.get("changes") or ()))
+            return cls(run=Run.from_json(payload["waits"]), changes=changes)
 
 
 def read_event(payload: Mapping[str, Any] | None) -> WaitEnded | SomethingWaits:

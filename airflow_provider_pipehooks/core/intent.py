@@ -12,6 +12,17 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any
 
+from airflow_provider_pipehooks.core.records import (
+    FLAG,
+    MAYBE_ID,
+    NUMBER,
+    TEXT,
+    VERSION,
+    VERSION_KEY,
+    Types,
+    known,
+    reading,
+)
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 
@@ -50,12 +61,13 @@ class Intent:
 
     def to_json(self) -> dict[str, Any]:
         """The record for Airflow's task state store."""
-        return asdict(self)
+        return {VERSION_KEY: VERSION, **asdict(self)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Intent:
-        """:raises TypeError: not such a record."""
-        return cls(**record)
+        """:raises ValueError: not such a record; quotes it."""
+        with reading("an intent", record):
+            return cls(**known(record, _FIELDS))
 
     def at(self, baseline: int) -> Intent:
         return replace(self, baseline=baseline)
@@ -65,6 +77,14 @@ class Intent:
 
     def next_attempt(self) -> Intent:
         return replace(self, attempt=self.attempt + 1, baseline=0, remote_run_id=None, adopted=False)
+
+
+_FIELDS: Mapping[str, Types] = {
+    **dict.fromkeys(("dag_id", "run_id", "task_id"), TEXT),
+    **dict.fromkeys(("map_index", "generation", "attempt", "baseline"), NUMBER),
+    "remote_run_id": MAYBE_ID,
+    "adopted": FLAG,
+}
 
 
 class Decision(Enum):

@@ -7,6 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from airflow_provider_pipehooks.core.records import (
+    ID,
+    MAYBE_ID,
+    MAYBE_TEXT,
+    NUMBER,
+    TEXT,
+    VERSION,
+    VERSION_KEY,
+    Types,
+    known,
+    reading,
+)
 from airflow_provider_pipehooks.core.run_state import FAILED, TERMINAL, RunState
 
 #: Who or what ended a run badly: the user's code or data, its settings, the platform, a limit of the
@@ -90,7 +102,8 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """The outcome record: what XCom ``run`` and a trigger's event carry. Times as ISO 8601 text."""
-        record = dict(vars(self))  # not asdict: thousands of waits may end together, and it copies deeply
+        # not asdict: thousands of waits may end together, and it copies deeply
+        record = {VERSION_KEY: VERSION, **vars(self)}
         record["state"] = self.state.name if self.state is not None else None
         for key in _TIMES:
             record[key] = record[key].isoformat() if record[key] else None
@@ -105,40 +118,25 @@ class Run:
 
         :raises ValueError: not a record of a run; quotes it.
         """
-        try:
-            values = _typed(record, _FIELDS)
+        with reading("a run", record):
+            values = known(record, _FIELDS)
             values["state"] = RunState[record["state"]] if record["state"] is not None else None
             for key in _TIMES:
                 values[key] = datetime.fromisoformat(record[key]) if record.get(key) else None
             failures = record.get("failures", ())
-            values["failures"] = tuple(Failure(**_typed(item, _FAILURE_FIELDS)) for item in failures)
+            values["failures"] = tuple(Failure(**known(item, _FAILURE_FIELDS)) for item in failures)
             return cls(**values)
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
-            raise ValueError(f"Not the record of a run: {record!r} ({err})") from err
 
 
-def _typed(record: Mapping[str, Any], types: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
-    """The fields of a record that are known.
-
-    :raises TypeError: one has another type than :meth:`Run.to_json` writes.
-    """
-    values = {key: value for key, value in record.items() if key in types}
-    for key, value in values.items():
-        if not isinstance(value, types[key]) or isinstance(value, bool):
-            raise TypeError(f"{key} is {value!r}")
-    return values
-
-
-_TEXT, _MAYBE_TEXT, _ID = (str,), (str, type(None)), (int, str)
-_FAILURE_FIELDS: Mapping[str, tuple[type, ...]] = {"name": _TEXT, "message": _TEXT, "url": _MAYBE_TEXT}
+_FAILURE_FIELDS: Mapping[str, Types] = {"name": TEXT, "message": TEXT, "url": MAYBE_TEXT}
 #: Of a record as JSON; state, times and failures are read on their own.
-_FIELDS: Mapping[str, tuple[type, ...]] = {
-    "service": _TEXT,
-    "run_id": _ID,
-    "status": _TEXT,
-    "job_id": (*_ID, type(None)),
-    **dict.fromkeys(("name", "url", "message", "kind", "cancelled_by"), _MAYBE_TEXT),
-    "attempt": (int,),
+_FIELDS: Mapping[str, Types] = {
+    "service": TEXT,
+    "run_id": ID,
+    "status": TEXT,
+    "job_id": MAYBE_ID,
+    **dict.fromkeys(("name", "url", "message", "kind", "cancelled_by"), MAYBE_TEXT),
+    "attempt": NUMBER,
 }
 _OUTCOMES = {"timeout": "timed out", "skipped": "skipped"}
 _TIMES = ("created_at", "started_at", "finished_at")

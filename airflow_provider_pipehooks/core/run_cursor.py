@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY, reading
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 
@@ -121,6 +122,7 @@ class Cursor:
     def to_json(self) -> dict[str, Any]:
         """What the asset state store keeps."""
         return {
+            VERSION_KEY: VERSION,
             "mark": self.mark,
             "open": pack(self.open),
             "told": [[run_id, position] for run_id, position in self.told.items()],
@@ -131,17 +133,15 @@ class Cursor:
     @classmethod
     def from_json(cls, record: Any) -> Cursor:
         """:raises ValueError: not the record of a cursor; quotes it."""
-        try:
-            sent = record["sent"]
+        with reading("a cursor", record):
+            sent = record.get("sent")
             return cls(
                 mark=int(record["mark"]),
-                open=frozenset(unpack(record["open"])),
-                told={int(run_id): int(position) for run_id, position in record["told"]},
-                owed=tuple(map(int, record["owed"])),
+                open=frozenset(unpack(record.get("open", ""))),
+                told={int(run_id): int(position) for run_id, position in record.get("told", ())},
+                owed=tuple(map(int, record.get("owed", ()))),
                 sent=Sent(run_id=int(sent[0]), dag_runs=sent[1]) if sent else None,
             )
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
-            raise ValueError(f"Not the record of a cursor: {record!r:.300} ({err!r})") from err
 
 
 class _Step:

@@ -5,8 +5,10 @@ The loops around it, one for workers and one for the triggerer, only look, sleep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import Any
 
 from airflow_provider_pipehooks.core.changes import Change, between
 from airflow_provider_pipehooks.core.errors import AccessDenied, NotFound, RemoteCallError
@@ -18,6 +20,17 @@ from airflow_provider_pipehooks.core.events import (
     UnknownStatusSeen,
     WaitEnded,
     WatchEvent,
+)
+from airflow_provider_pipehooks.core.records import (
+    FLAG,
+    MAYBE_SECONDS,
+    NUMBER,
+    SECONDS,
+    VERSION,
+    VERSION_KEY,
+    Types,
+    known,
+    reading,
 )
 from airflow_provider_pipehooks.core.run import Run
 
@@ -169,3 +182,38 @@ def _give_up(watch: Watch, reason: EndReason, error: RemoteCallError) -> Step:
 def confirming(now_s: float) -> Watch:
     """The wait for a cancelled run to be over."""
     return Watch(poll_interval_s=CONFIRM_POLL_S, since_s=now_s, deadline_s=now_s + CONFIRM_WITHIN_S)
+
+
+def remembered(watch: Watch) -> dict[str, Any]:
+    """What the next process of the same wait has to know; its arguments tell it the rest."""
+    return {
+        VERSION_KEY: VERSION,
+        "run": watch.run.to_json() if watch.run else None,
+        "since_s": watch.since_s,
+        "heartbeat_s": watch.heartbeat_s,
+        "looks": watch.looks,
+        "trouble": watch.trouble,
+        "reread": watch.reread,
+        "changes": [change.to_json() for change in watch.changes],
+    }
+
+
+def recalled(record: Any, poll_interval_s: float) -> Watch:
+    """The wait as the process before it has left it.
+
+    :raises ValueError: not what :func:`remembered` made; quotes it.
+    """
+    with reading("a wait", record):
+        values = known(record, _FIELDS)
+        run = Run.from_json(record["run"]) if record.get("run") else None
+        changes = tuple(map(Change.from_json, record.get("changes") or ()))
+        return Watch(poll_interval_s=poll_interval_s, run=run, changes=changes, **values)
+
+
+_FIELDS: Mapping[str, Types] = {
+    "since_s": SECONDS,
+    "heartbeat_s": MAYBE_SECONDS,
+    "looks": NUMBER,
+    "trouble": NUMBER,
+    "reread": FLAG,
+}

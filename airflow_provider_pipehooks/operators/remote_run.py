@@ -197,7 +197,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
             map_index=ti.map_index if ti.map_index is not None else -1,
             generation=tries.generation(context),
         )
-        return Once(self, IntentNotes(context), first, self.log)
+        return Once(self, IntentNotes(context, self.log), first, self.log)
 
     def _never_seen(self, once: Once) -> Run | None:
         """As much as is known of a run of which nothing but its id was stored."""
@@ -260,12 +260,29 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
 class IntentNotes:
     """The intent of a task in its state store, which outlives crash, retry and clear."""
 
-    def __init__(self, context: Mapping[str, Any]) -> None:
+    def __init__(self, context: Mapping[str, Any], log: Any) -> None:
         self._context = context
+        self._log = log
 
     def recall(self) -> Intent | None:
+        """What was written down last.
+
+        :raises ConfigurationError: it cannot be read. Starting all the same might start a second run.
+        """
         record = memory.recall(self._context, INTENT_KEY)
-        return Intent.from_json(record) if record else None
+        if not record:
+            return None
+        try:
+            return Intent.from_json(record)
+        except ValueError as err:
+            before = record.get("generation") if isinstance(record, Mapping) else None
+            if isinstance(before, int) and before != tries.generation(self._context):
+                self._log.warning("The task was cleared, and its last run is not known: %s", err)
+                return None
+            raise ConfigurationError(
+                f"{err}. Nothing was started: a run of an earlier try may be going on. Look there, then "
+                f"clear the task to start anew, or delete {INTENT_KEY!r} from its state store."
+            ) from err
 
     def remember(self, intent: Intent) -> None:
         memory.remember(self._context, INTENT_KEY, intent.to_json())

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_pipehooks.compat import memory, tries
 from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, known, reading
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -110,16 +111,26 @@ class SnsAlertOperator(BaseOperator):
         )
         sent = {"message_id": message_id, "alert_id": alert.alert_id}
         # Before all else: whatever fails from here on must not lead to a second message.
-        memory.remember(context, SENT_KEY, {"generation": tries.generation(context), **sent})
+        record = {VERSION_KEY: VERSION, "generation": tries.generation(context), **sent}
+        memory.remember(context, SENT_KEY, record)
         return sent
 
     def _sent_before(self, context: Context) -> dict[str, str] | None:
         """The alert an earlier try has sent. After a clear there is something new to tell."""
         record = memory.recall(context, SENT_KEY)
-        if not record or record.get("generation") != tries.generation(context):
+        if not record:
             return None
-        self.log.info("An earlier try has sent alert %s; not sending again", record["alert_id"])
-        return {"message_id": record["message_id"], "alert_id": record["alert_id"]}
+        try:
+            with reading("a sent alert", record):
+                sent = known(record, {"generation": NUMBER, "message_id": TEXT, "alert_id": TEXT})
+                generation, told = sent.pop("generation"), sent["alert_id"]
+        except ValueError as err:
+            self.log.warning("Whether an earlier try has sent the alert is not known, sending: %s", err)
+            return None
+        if generation != tries.generation(context):
+            return None
+        self.log.info("An earlier try has sent alert %s; not sending again", told)
+        return {"message_id": "", **sent}
 
     def _end(self, alert: Alert, alert_id: str) -> None:
         names = ", ".join(task.label for task in alert.tasks[:10])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,10 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_pipehooks.compat import memory
-from airflow_provider_pipehooks.core.changes import Change
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
 from airflow_provider_pipehooks.core.events import WaitEnded, read_event
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.core.watch import Watch, look
+from airflow_provider_pipehooks.core.watch import Watch, look, recalled, remembered
 from airflow_provider_pipehooks.handlers.state.stateful import StatefulOperator
 from airflow_provider_pipehooks.tasks.joining import JoinsRun, RemoteRunLink, cannot_wait
 
@@ -125,45 +124,28 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
     def _run_id_of_try(self, context: Context) -> int | str:
         """In reschedule mode every poke is a new process, so what the last one knew is read back."""
         if self._watch is None and self.reschedule:
-            known = memory.recall(context, MEMORY_KEY) or {}
-            if known.get("try_number") == context["ti"].try_number:
-                self._run_id = known["run_id"]
-                run = Run.from_json(known["run"]) if known["run"] else None
-                self._watch = Watch(
-                    poll_interval_s=self.poke_interval,
-                    since_s=known["since_s"],
-                    heartbeat_s=known.get("heartbeat_s"),
-                    run=run,
-                    looks=known["looks"],
-                    trouble=known["trouble"],
-                    reread=known["reread"],
-                    changes=tuple(map(Change.from_json, known.get("changes") or ())),
-                )
+            self._recall(context)
         if self._run_id is None:
             self._run_id = self.find_run_id(context)
         return self._run_id
 
     _run_id: int | str | None = None
 
+    def _recall(self, context: Context) -> None:
+        known = memory.recall(context, MEMORY_KEY)
+        if not isinstance(known, Mapping) or known.get("try_number") != context["ti"].try_number:
+            return
+        try:
+            self._watch = recalled(known, self.poke_interval)
+            self._run_id = known["run_id"]
+        except (KeyError, ValueError) as err:
+            self.log.warning("What the last poke knew cannot be read; the wait begins anew: %s", err)
+
     def _save(self, context: Context, run_id: int | str) -> None:
         if not self.reschedule or self._watch is None:
             return
-        watch = self._watch
-        memory.remember(
-            context,
-            MEMORY_KEY,
-            {
-                "try_number": context["ti"].try_number,
-                "run_id": run_id,
-                "run": watch.run.to_json() if watch.run else None,
-                "since_s": watch.since_s,
-                "heartbeat_s": watch.heartbeat_s,
-                "looks": watch.looks,
-                "trouble": watch.trouble,
-                "reread": watch.reread,
-                "changes": [change.to_json() for change in watch.changes],
-            },
-        )
+        of_try = {"try_number": context["ti"].try_number, "run_id": run_id}
+        memory.remember(context, MEMORY_KEY, {**remembered(self._watch), **of_try})
 
     def _ended(self, context: Context, end: WaitEnded) -> int | str:
         self.changes.take(end.changes)

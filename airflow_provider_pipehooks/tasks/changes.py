@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_pipehooks.compat import memory, tries
 from airflow_provider_pipehooks.core.changes import Change, merged
+from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY
 
 CHANGES_KEY = "pipehooks_changes"
 #: The newest are kept: a run that is repaired a hundred times need not fill an XCom.
@@ -48,10 +49,10 @@ class Changes:
     def recall(self, context: Mapping[str, Any]) -> None:
         """Go on from what an earlier try has left."""
         record = memory.recall(context, CHANGES_KEY)
-        if record and record.get("generation") == tries.generation(context):
+        if isinstance(record, Mapping) and record.get("generation") == tries.generation(context):
             self.read(record.get("changes"))
 
     def remember(self, context: Mapping[str, Any]) -> None:
         """Leave them for the next try; Airflow deletes the XComs when it begins."""
-        record = {"generation": tries.generation(context), "changes": self.to_json()}
+        record = {VERSION_KEY: VERSION, "generation": tries.generation(context), "changes": self.to_json()}
         memory.remember(context, CHANGES_KEY, record)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
+from inspect import signature
 from typing import Any
 
 from airflow.sdk import AssetWatcher
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_pipehooks.compat.memory import stores_of
 from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY, stored_only
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_cursor import Filter, Round
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
@@ -60,8 +63,10 @@ class RunFinishedEventTrigger(BaseEventTrigger):
         since: str | datetime | None = None,
         poll_interval: float = 10,
         name: str = "",
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        stored_only(unknown, "RunFinishedEventTrigger")
         row = row_of(service)
         self.service = service
         self.conn_id = conn_id or row.conn_id
@@ -79,20 +84,9 @@ class RunFinishedEventTrigger(BaseEventTrigger):
             raise ConfigurationError(f"poll_interval must be more than 0 seconds, not {poll_interval!r}.")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        names = (
-            "service",
-            "conn_id",
-            "account_id",
-            "job_ids",
-            "project_ids",
-            "states",
-            "dag_id",
-            "since",
-            "poll_interval",
-            "name",
-        )
         path = "airflow_provider_pipehooks.triggers.asset_events.RunFinishedEventTrigger"
-        return path, {name: getattr(self, name) for name in names}
+        arguments = {name: getattr(self, name) for name in _ARGUMENTS}
+        return path, {VERSION_KEY: VERSION, **arguments}
 
     @property
     def source(self) -> Source:
@@ -148,8 +142,10 @@ class RunFinishedEventTrigger(BaseEventTrigger):
         if self.asset_state_store is None:
             self.log.warning("No asset state store: after a restart this begins from then on.")
             return []
-        # Airflow gives no public way to the stores of a trigger that has two assets.
-        return [store for _, store in sorted(self.asset_state_store._by_name.items())]
+        return stores_of(self.asset_state_store)
+
+
+_ARGUMENTS = tuple(signature(RunFinishedEventTrigger).parameters)[:-1]
 
 
 def run_finished_watcher(name: str, service: str, conn_id: str | None = None, **options: Any) -> AssetWatcher:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from airflow.sdk.configuration import conf
@@ -22,6 +23,7 @@ from airflow_provider_pipehooks.core.events import (
     WaitEnded,
     WatchEvent,
 )
+from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY, stored_only
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.hooks.registry import calls_of
 from airflow_provider_pipehooks.triggers.poller.watcher import RunWatcher, watcher_of
@@ -54,62 +56,64 @@ def _level(event: WatchEvent) -> int:
     return logging.DEBUG if told else logging.INFO
 
 
-class RemoteRunTrigger(BaseTrigger):
-    """Waits for one run and ends with one event: how the wait ended.
-
-    Its path and arguments are stored by Airflow while a task waits, so both stay valid across upgrades.
+@dataclass(frozen=True)
+class Arguments:
+    """What Airflow stores of a trigger while its task waits: names stay valid across upgrades.
 
     :param service: ``dbt_cloud`` or ``databricks_jobs``.
-    :param conn_id: the connection; its secrets are read here, never stored with the trigger.
+    :param conn_id: the connection; its secrets are read in the triggerer, never stored with the trigger.
     :param account_id: instead of the connection's.
     :param poll_interval: seconds between two looks when all is well.
     :param deadline: when to give up, in seconds since the epoch; None waits for ever.
-    :param since: when the wait began, in seconds since the epoch; now if not given.
+    :param since: when the wait began, in seconds since the epoch; None is now.
     :param options: of the service, such as ``task_key``.
     :param hook_params: of the hook, such as ``timeout_seconds``.
     :param on_cancel: ``cancel`` the remote run when a user ends the waiting task, or ``keep`` it.
     """
 
-    def __init__(
-        self,
-        service: str,
-        conn_id: str,
-        run_id: int | str,
-        account_id: int | None = None,
-        poll_interval: float = 5,
-        deadline: float | None = None,
-        since: float | None = None,
-        options: Mapping[str, Any] | None = None,
-        hook_params: Mapping[str, Any] | None = None,
-        on_cancel: str = "cancel",
-    ) -> None:
+    service: str
+    conn_id: str
+    run_id: int | str
+    account_id: int | None = None
+    poll_interval: float = 5
+    deadline: float | None = None
+    since: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    hook_params: Mapping[str, Any] = field(default_factory=dict)
+    on_cancel: str = "cancel"
+
+
+_NAMES = frozenset(each.name for each in fields(Arguments))
+
+
+class RemoteRunTrigger(BaseTrigger):
+    """Waits for one run and ends with one event: how the wait ended.
+
+    Takes :class:`Arguments`, by place or by name, and reads as they do: ``trigger.run_id``. Those that a
+    newer version has stored, and this one does not know, are left out.
+
+    :raises TypeError: an argument is missing, or nobody knows it.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.service = service
-        self.conn_id = conn_id
-        self.run_id = run_id
-        self.account_id = account_id
-        self.poll_interval = poll_interval
-        self.deadline = deadline
-        self.since = since if since is not None else time.time()
-        self.options = dict(options or {})
-        self.hook_params = dict(hook_params or {})
-        self.on_cancel = on_cancel
+        stored_only({name: value for name, value in named.items() if name not in _NAMES}, "RemoteRunTrigger")
+        ours = Arguments(*given, **{name: value for name, value in named.items() if name in _NAMES})
+        self.arguments = replace(
+            ours,
+            since=ours.since if ours.since is not None else time.time(),
+            options=dict(ours.options or {}),
+            hook_params=dict(ours.hook_params or {}),
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _NAMES:
+            return getattr(self.arguments, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        names = (
-            "service",
-            "conn_id",
-            "run_id",
-            "account_id",
-            "poll_interval",
-            "deadline",
-            "since",
-            "options",
-            "hook_params",
-            "on_cancel",
-        )
         path = "airflow_provider_pipehooks.triggers.remote_run.RemoteRunTrigger"
-        return path, {name: getattr(self, name) for name in names}
+        return path, {VERSION_KEY: VERSION, **vars(self.arguments)}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event, ``WaitEnded.to_json()``."""

@@ -153,7 +153,9 @@ def test_the_next_attempt_knows_nothing_of_the_last_run() -> None:
     assert (following.attempt, following.baseline, following.remote_run_id) == (2, 0, None)
 
 
-@pytest.mark.parametrize("record", [{}, {"dag_id": "shop"}, {**ANSWERED.to_json(), "colour": "blue"}])
-def test_something_else_than_an_intent_is_refused(record: dict[str, Any]) -> None:
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize(
+    "record", [None, "intent", {}, {"dag_id": "shop"}, {**ANSWERED.to_json(), "generation": "0"}]
+)
+def test_something_else_than_an_intent_is_refused(record: Any) -> None:
+    with pytest.raises(ValueError, match="Not the record of an intent"):
         Intent.from_json(record)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_pipehooks.core.errors import explain
+from airflow_provider_pipehooks.core.records import VERSION_KEY
 from airflow_provider_pipehooks.core.run import Failure, Run
 from airflow_provider_pipehooks.core.run_state import FAILED, TERMINAL, RunState
 from tests.core.anything import a_run, bounded, objects, runs, shaped, values
@@ -99,7 +100,7 @@ def test_any_json_is_a_run_or_a_value_error(record: Any) -> None:
 _GOOD = a_run().to_json()
 
 
-@pytest.mark.parametrize("key", sorted(_GOOD))
+@pytest.mark.parametrize("key", sorted(_GOOD.keys() - {VERSION_KEY}))
 @pytest.mark.parametrize("wrong", [{"a": 1}, [1], True, 1.5], ids=repr)
 def test_a_field_of_another_type_is_refused(key: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match="Not the record of a run"):

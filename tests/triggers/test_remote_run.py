@@ -13,10 +13,11 @@ from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
 
 from airflow_provider_pipehooks.core import watch
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, RunCancelled
+from airflow_provider_pipehooks.core.records import VERSION_KEY
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
 from airflow_provider_pipehooks.triggers import remote_run
-from airflow_provider_pipehooks.triggers.remote_run import RemoteRunTrigger
+from airflow_provider_pipehooks.triggers.remote_run import Arguments, RemoteRunTrigger
 from tests.task_context import Try, first_event, stored
 
 pytestmark = pytest.mark.usefixtures("connections")
@@ -66,7 +67,20 @@ def test_a_trigger_is_the_same_after_it_was_stored() -> None:
     again = stored(trigger)
     assert type(again) is RemoteRunTrigger
     assert again.serialize() == trigger.serialize()
-    assert set(trigger.serialize()[1]) == set(inspect.signature(RemoteRunTrigger).parameters)
+    assert again.run_id == 70403110257001
+
+
+def test_an_argument_that_nobody_knows_is_refused_unless_a_newer_version_has_stored_it() -> None:
+    RemoteRunTrigger("dbt_cloud", "c", 1, v=2, colour="blue")
+    with pytest.raises(TypeError, match="poll_intervall"):
+        RemoteRunTrigger("dbt_cloud", "c", 1, poll_intervall=3)
+    with pytest.raises(AttributeError, match="colour"):
+        _ = RemoteRunTrigger("dbt_cloud", "c", 1).colour
+
+
+def test_every_argument_is_stored() -> None:
+    stored_arguments = RemoteRunTrigger("dbt_cloud", "c", 1).serialize()[1]
+    assert set(stored_arguments) == {VERSION_KEY, *inspect.signature(Arguments).parameters}
 
 
 def test_a_trigger_stored_with_its_first_three_arguments_still_works(standin: StandIn) -> None:

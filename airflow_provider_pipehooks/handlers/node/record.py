@@ -12,6 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airflow_provider_pipehooks.core.records import (
+    MAYBE_TEXT,
+    NUMBER,
+    VERSION,
+    VERSION_KEY,
+    Types,
+    known,
+    reading,
+)
+
 log = logging.getLogger(__name__)
 
 KEY = "pipehooks_node"
@@ -37,10 +47,21 @@ class NodeRecord:
     by_hooks: Sequence[str] = ()
 
 
+_FIELDS: Mapping[str, Types] = {
+    "try_number": NUMBER,
+    "waits": MAYBE_TEXT,
+    "outputs": (Mapping,),
+    "unfit": (Sequence,),
+    "by_hooks": (Sequence,),
+}
+
+
 def read(context: Mapping[str, Any]) -> NodeRecord:
     """What the process before has left; an empty record when there is none, or none that can be read."""
     try:
-        return NodeRecord(**(context["task_state_store"].get(KEY) or {}))
+        record = context["task_state_store"].get(KEY) or {}
+        with reading("a node", record):
+            return NodeRecord(**known(record, _FIELDS))
     except Exception:
         log.exception("Could not read what the last process of this task left for its node hooks")
         return NodeRecord()
@@ -49,7 +70,7 @@ def read(context: Mapping[str, Any]) -> NodeRecord:
 def write(context: Mapping[str, Any], record: NodeRecord) -> None:
     """Leave the record. A failure is logged: no hook may change how the task ends."""
     try:
-        context["task_state_store"].set(KEY, asdict(record))
+        context["task_state_store"].set(KEY, {VERSION_KEY: VERSION, **asdict(record)})
     except Exception:
         log.exception("Could not leave the outputs for the node hooks of this task's next process")
 
