@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test test-all test-faults test-live lint bench bench-triggerer lock clean
+.PHONY: demo test test-all test-faults test-live lint mutants bench bench-triggerer lock clean
 
 demo: $(READY) ## the main job on a real Airflow: success, error, cancel, and the alert people get
 	$(BIN)/pipehooks demo
@@ -35,6 +35,9 @@ lint: $(READY) ## style, layers, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+mutants: $(READY) ## how much of the pure rooms no test would miss: about twenty minutes; ONLY=core/watch for one file
+	$(BIN)/python -m benchmarks.mutants $(ONLY)
 
 bench: $(READY) ## ratios against the official providers, into benchmarks/RESULTS.md: about 17 minutes
 	$(BIN)/python -m benchmarks.run

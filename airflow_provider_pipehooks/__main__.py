@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 
+from airflow_provider_pipehooks import __version__
+
 #: Command -> module with ``run(argv) -> exit code``, and what it does.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "standin": ("standin.command", "play dbt Cloud and Databricks Jobs on this machine"),
@@ -23,6 +25,9 @@ def main(argv: list[str] | None = None) -> int:
         module, _ = COMMANDS[argv[0]]
         code: int = import_module(f"airflow_provider_pipehooks.{module}").run(argv[1:])
         return code
+    if argv and argv[0] in ("-V", "--version"):
+        print(f"pipehooks {__version__}")
+        return 0
     wrong = bool(argv) and argv[0] not in ("-h", "--help")
     lines = [f"pipehooks: {argv[0]!r} is not a command."] if wrong else []
     lines += ["usage: pipehooks COMMAND [options]", ""]

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,7 @@ def run(*command: str | Path, home: Path) -> str:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a new environment with the wheel and what it asks for, in pinned versions."""
     home = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", home, ROOT, home=home)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", home, ROOT, home=home)
     (wheel,) = home.glob("*.whl")
     uv = Path(sys.executable).parent / "uv"
     run(uv, "venv", "--python", sys.executable, home / "env", home=home)
@@ -72,3 +74,37 @@ def test_the_installed_package_needs_none_of_the_demo_or_the_official_providers(
         "print('imported')"
     )
     assert run(installed / "python", "-c", code, home=tmp_path).strip().endswith("imported")
+
+
+@pytest.mark.slow
+def test_licence_and_dags_are_in_wheel_and_sdist(installed: Path) -> None:
+    (wheel,) = installed.parents[1].glob("*.whl")
+    (sdist,) = installed.parents[1].glob("*.tar.gz")
+    in_wheel = zipfile.ZipFile(wheel).namelist()
+    with tarfile.open(sdist) as archive:
+        in_sdist = [name.partition("/")[2] for name in archive.getnames()]
+    for name in ("LICENSE", "NOTICE"):
+        assert any(path.endswith(f".dist-info/licenses/{name}") for path in in_wheel), name
+        assert name in in_sdist
+    for dag in (ROOT / "dags").glob("*.py"):
+        assert f"airflow_provider_pipehooks/demo/dags/{dag.name}" in in_wheel
+        assert f"dags/{dag.name}" in in_sdist
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "says"), [(["--version"], "pipehooks 0"), (["demo", "--help"], "--keep")]
+)
+def test_the_command_answers_without_extras(
+    command: list[str], says: str, installed: Path, tmp_path: Path
+) -> None:
+    assert says in run(installed / "pipehooks", *command, home=tmp_path)
+
+
+@pytest.mark.slow
+def test_the_demo_without_its_extra_says_what_to_install(installed: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [installed / "pipehooks", "demo"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'airflow-provider-pipehooks[demo]'" in done.stdout

@@ -1,4 +1,4 @@
-"""Airflow's metrics, under names of ours that begin with ``pipehooks.``; the README lists them."""
+"""Airflow's metrics, under names that begin with ``pipehooks.``; docs/options_and_metrics.md lists them."""
 
 from __future__ import annotations
 

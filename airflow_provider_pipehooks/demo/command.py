@@ -17,9 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 
 import airflow_provider_pipehooks
-from airflow_provider_pipehooks.demo import processes, report
+from airflow_provider_pipehooks.demo import processes
 from airflow_provider_pipehooks.demo.processes import CannotStart
-from airflow_provider_pipehooks.demo.scenarios import SCENARIOS
 
 INTRODUCTION = """\
 [bold]pipehooks demo[/]: five DAG runs on a real Airflow, on this machine only.
@@ -27,6 +26,10 @@ INTRODUCTION = """\
   dbt; Amazon SNS is played by moto. It takes between one and two minutes.
   Ctrl-C ends it and everything it has started.
 """
+
+
+#: Where an installed package has its DAGs.
+INSTALLED = Path(airflow_provider_pipehooks.__file__).parent
 
 
 class Interrupted(BaseException):
@@ -82,12 +85,14 @@ def demonstrate(console: Console, *, keep: bool) -> int:
 
     :return: the exit code.
     """
-    checkout = find_checkout(Path(airflow_provider_pipehooks.__file__).parents[1], Path.cwd())
+    dags = find_dags(Path(airflow_provider_pipehooks.__file__).parent)
     console.print(INTRODUCTION)
-    home = checkout / ".demo"
+    home = Path.cwd() / ".demo" if INSTALLED in dags.parents else dags.parent / ".demo"
+    if home.is_symlink():
+        raise CannotStart(f"{home} is a link, and the demo deletes what is in that folder. Remove the link.")
     try:
         with processes.folder(home):
-            code = perform(console, home, checkout / "dags", keep=keep)
+            code = perform(console, home, dags, keep=keep)
         if keep:
             console.print("\nEnded.")
     except Interrupted:
@@ -104,10 +109,11 @@ def perform(console: Console, home: Path, dags: Path, *, keep: bool) -> int:
     :param home: where everything is written.
     :return: the exit code.
     """
-    # They take a second to import, and `--help` needs none of them.
-    from airflow_provider_pipehooks.demo import services
+    # They need the extra `demo`, and a second to import; `--help` needs none of them.
+    from airflow_provider_pipehooks.demo import report, services
     from airflow_provider_pipehooks.demo.airflow import Airflow
     from airflow_provider_pipehooks.demo.follow import Follower
+    from airflow_provider_pipehooks.demo.scenarios import SCENARIOS
     from airflow_provider_pipehooks.demo.view import view_for
 
     began = time.monotonic()
@@ -138,18 +144,15 @@ def perform(console: Console, home: Path, dags: Path, *, keep: bool) -> int:
     return 1 if wrong else 0
 
 
-def find_checkout(*places: Path) -> Path:
-    """The first place with the example DAGs.
+def find_dags(package: Path) -> Path:
+    """The folder of the example DAGs: beside the package in a checkout, in it where it is installed.
 
-    :raises CannotStart: there are none, as with an installed package.
+    :raises CannotStart: there is none.
     """
-    for place in places:
-        if (place / "dags" / "dbt_cloud_nightly.py").is_file():
-            return place
-    raise CannotStart(
-        "The example DAGs are not part of the installed package. Run the demo in a checkout of the "
-        "project: the folder with dags/ and the Makefile."
-    )
+    for dags in (package.parent / "dags", package / "demo" / "dags"):
+        if (dags / "dbt_cloud_nightly.py").is_file():
+            return dags
+    raise CannotStart(f"The example DAGs are missing from {package}. Install the package again.")
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import sys
@@ -14,7 +13,7 @@ import pytest
 
 from airflow_provider_pipehooks.demo import processes
 from airflow_provider_pipehooks.demo.airflow import COMPONENTS, Airflow, AirflowDied, settings
-from airflow_provider_pipehooks.demo.command import find_checkout
+from airflow_provider_pipehooks.demo.command import find_dags
 from airflow_provider_pipehooks.demo.processes import CannotStart, folder, free_port, keep_to_this_machine
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -122,12 +121,13 @@ def test_a_dead_process_is_told_with_its_last_lines(tmp_path: Path) -> None:
     assert str(log) in str(told.value)
 
 
-def test_an_installed_package_without_dags_says_where_to_run_it(tmp_path: Path) -> None:
-    with pytest.raises(CannotStart, match="Run the demo in a checkout"):
-        find_checkout(tmp_path, tmp_path / "elsewhere")
+def test_a_package_without_dags_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="DAGs are missing"):
+        find_dags(tmp_path / "package")
 
 
-def test_the_checkout_is_found(tmp_path: Path) -> None:
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "dbt_cloud_nightly.py").touch()
-    assert find_checkout(Path(os.devnull), tmp_path) == tmp_path
+@pytest.mark.parametrize("place", ["dags", "package/demo/dags"], ids=["checkout", "installed"])
+def test_the_dags_are_found(place: str, tmp_path: Path) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "dbt_cloud_nightly.py").touch()
+    assert find_dags(tmp_path / "package") == tmp_path / place

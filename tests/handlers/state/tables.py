@@ -12,8 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "state_handlers.md"
-#: The README may show tables, too: where it has their markers.
-PAGES = (PAGE, ROOT / "README.md")
+#: Other pages may show tables, too: where they have their markers.
+PAGES = (PAGE, ROOT / "docs" / "hooks.md")
 
 
 @dataclass(frozen=True, kw_only=True)
