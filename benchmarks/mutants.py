@@ -37,8 +37,8 @@ HOW = """\
 - Mutants of mutmut {version}, one change each; tests next to the code only ({tests}), picked by which run it.
 - Killed: a test failed, or it took far longer than before (an endless loop). The score is killed / all.
 - Messages that people read are mutated too, and so are log lines."""
-#: mutmut's exit codes of a mutant: tests passed, or there is none that runs it. A process that was ended counts
-#: as killed, like one whose tests failed.
+#: mutmut's exit codes of a mutant: tests passed, or none runs it. A process that was ended counts as killed,
+#: like one whose tests failed.
 SURVIVED, UNTESTED = {0}, {33, 5}
 
 

@@ -1,4 +1,4 @@
-"""Texts that others wrote, made fit to be shown: colours of a terminal and secrets taken out."""
+"""Texts that others wrote, made fit to be shown: short, without colours of a terminal, without secrets."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def without_secrets(text: str) -> str:
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
     return text
+
+
+def shorten(text: str, limit: int = 300) -> str:
+    """One line, cut with a mark: bodies and logs can be megabytes."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."

@@ -11,7 +11,8 @@ from typing import Protocol
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError
-from airflow_provider_pipehooks.services.base import Procedure, Request, data_of
+from airflow_provider_pipehooks.services.base import Procedure, Request
+from airflow_provider_pipehooks.services.reading import data_of
 
 #: A token that expires sooner is fetched anew, so that a call in flight does not outlive it.
 REFRESH_EARLY_S = 120

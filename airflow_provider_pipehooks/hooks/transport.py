@@ -16,7 +16,8 @@ from urllib.request import getproxies, proxy_bypass
 from airflow_provider_pipehooks import __version__
 from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.hooks.connection import Target
-from airflow_provider_pipehooks.services.base import Answer, Request, read_answer
+from airflow_provider_pipehooks.services.base import Answer, Request
+from airflow_provider_pipehooks.services.reading import read_answer
 
 if TYPE_CHECKING:
     import aiohttp

@@ -13,19 +13,18 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import RunState
-from airflow_provider_pipehooks.services.base import (
-    Batch,
-    Procedure,
-    Request,
+from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.services.base import Procedure, Request
+from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.databricks_pages import PAGE, batches_of, read_batch
+from airflow_provider_pipehooks.services.reading import (
     data_of,
     id_or_none,
     object_or_empty,
     objects,
-    shorten,
     text_or_none,
     time_from_ms,
 )
-from airflow_provider_pipehooks.services.databricks_pages import PAGE, batches_of, read_batch
 
 NAME = "databricks_jobs"
 Outcome = tuple[RunState, FailureKind | None]
@@ -205,8 +204,8 @@ class DatabricksJobs:
     def batches_of(self, wanted: Mapping[int, Run | None], *, ended_only: bool) -> list[Batch]:
         return batches_of(wanted, ended_only)
 
-    def read_batch(self, batch: Batch) -> Procedure[None]:
-        return read_batch(batch)
+    def read_batch(self, found: Found) -> Procedure[bool]:
+        return read_batch(found)
 
     def parse(self, data: Mapping[str, Any]) -> Run:
         return self._parse(data, self._request("GET", "runs/list"))

@@ -15,7 +15,9 @@ from typing import Literal
 
 from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.services.base import Answer, Batch, Procedure, Request, objects, text_or_none
+from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
+from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.reading import objects, text_or_none
 
 #: The text says "less than 25", every client asks for 25.
 PAGE = 25
@@ -42,75 +44,73 @@ def batches_of(wanted: Mapping[int, Run | None], ended_only: bool) -> list[Batch
     return [Batch(unseen), *batches] if unseen else batches
 
 
-def read_batch(batch: Batch) -> Procedure[None]:
+def read_batch(found: Found) -> Procedure[bool]:
     """Active runs first; then, among the ended ones, those that were not among the active.
 
     A wanted run may still be missing: it started at the same moment as a page of others, or was never seen
     and is not among the newest.
     """
-    if batch.ended_only:
-        batch.ended_only = yield from _ended(batch)
-        if batch.ended_only:
-            return
-    yield from _newest(batch)
-    yield from _by_start(batch, "active_only")
-    if len(batch.wanted) - len(batch.found) > 1:
-        yield from _by_start(batch, "completed_only")
+    if found.batch.ended_only and (yield from _ended(found)):
+        return True
+    yield from _newest(found)
+    yield from _by_start(found, "active_only")
+    if len(found.missing) > 1:
+        yield from _by_start(found, "completed_only")
+    return False
 
 
-def _ended(batch: Batch) -> Procedure[bool]:
+def _ended(found: Found) -> Procedure[bool]:
     """The ended runs in the time the wanted ones started in.
 
     :return: whether that was all of them: it is given up where the active ones are fewer pages.
     """
-    wanted = [run for run_id, run in batch.wanted.items() if run_id not in batch.found]
-    starts = [start for start in map(_start_ms, wanted) if start is not None]
+    starts = [start for start in map(_start_ms, found.missing.values()) if start is not None]
     if not starts:
         return True
     window = {"start_time_from": str(min(starts)), "start_time_to": str(max(starts))}
     params = {"completed_only": "true", **window}
     for _ in range(ceil(len(starts) / PAGE)):
-        page = yield from _page(batch, params)
+        page = yield from _page(found, params)
         if page.token is None:
             return True
         params = params | {"page_token": page.token}
     return False
 
 
-def _newest(batch: Batch) -> Procedure[None]:
+def _newest(found: Found) -> Procedure[None]:
     """Runs that were never seen have mostly just started, so they are on the newest pages.
 
     Hardly more pages than they would fill: those that lie deeper are quicker read one by one.
     """
-    unseen = [run_id for run_id, run in batch.wanted.items() if _start_ms(run) is None]
+    unseen = [run_id for run_id, run in found.batch.wanted.items() if _start_ms(run) is None]
     params = {"active_only": "true"}
     for _ in range(ceil(len(unseen) / PAGE) + 1 if len(unseen) > 1 else 0):
-        if all(run_id in batch.found for run_id in unseen):
+        if all(run_id in found.runs for run_id in unseen):
             return
-        page = yield from _page(batch, params)
+        page = yield from _page(found, params)
         if page.token is None:
             return
         params = params | {"page_token": page.token}
 
 
-def _by_start(batch: Batch, only: Literal["active_only", "completed_only"]) -> Procedure[None]:
-    starts = ((_start_ms(run), run_id) for run_id, run in batch.wanted.items() if run_id not in batch.found)
+def _by_start(found: Found, only: Literal["active_only", "completed_only"]) -> Procedure[None]:
+    starts = ((_start_ms(run), run_id) for run_id, run in found.missing.items())
     rest = deque(sorted(((start, run_id) for start, run_id in starts if start is not None), reverse=True))
     fruitless_left = ceil(len(rest) / PAGE)
     params: dict[str, str] = {}
     while rest and fruitless_left >= 0:
         window = {only: "true", "start_time_from": str(rest[-1][0]), "start_time_to": str(rest[0][0])}
         params = params or window
-        page = yield from _page(batch, params)
+        page = yield from _page(found, params)
         fruitless_left -= not page.told
-        while rest and (rest[0][0] > page.oldest_ms or rest[0][1] in batch.found):
+        while rest and (rest[0][0] > page.oldest_ms or rest[0][1] in found.runs):
             rest.popleft()
         # Others that started at the very same moment come on the next page, not on one that begins there.
         more = rest and page.token and rest[0][0] == page.oldest_ms
         params = params | {"page_token": page.token or ""} if more else {}
 
 
-def _page(batch: Batch, params: Mapping[str, str]) -> Procedure[_Page]:
+def _page(found: Found, params: Mapping[str, str]) -> Procedure[_Page]:
     query = {"limit": str(PAGE), **params}
     request = Request(method="GET", path="/api/2.2/jobs/runs/list", params=query)
     answer = yield from _patiently(request)
@@ -118,7 +118,7 @@ def _page(batch: Batch, params: Mapping[str, str]) -> Procedure[_Page]:
     token = text_or_none(answer.body.get("next_page_token"))
     starts = [run["start_time"] for run in runs if isinstance(run.get("start_time"), int)]
     return _Page(
-        told=batch.take(runs, "run_id"),
+        told=found.take(runs, "run_id"),
         oldest_ms=min(starts) if token and starts else float("-inf"),
         token=token,
     )

@@ -12,17 +12,15 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.services.base import (
-    Answer,
-    Batch,
-    Procedure,
-    Request,
+from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
+from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.reading import (
     data_of,
     id_or_none,
     object_or_empty,
     objects,
     parse_json,
-    shorten,
     text_or_none,
     time_from_text,
 )
@@ -120,18 +118,20 @@ class DbtCloud:
         slices = [ids[at : at + size] for at in range(0, len(ids), size)]
         return [Batch({run_id: wanted[run_id] for run_id in part}, ended_only) for part in slices]
 
-    def read_batch(self, batch: Batch) -> Procedure[None]:
+    def read_batch(self, found: Found) -> Procedure[bool]:
         """By the documented ``pk__in`` and ``status__in``; lists are JSON text, as clients send them.
 
         Only a page's worth of runs comes back, so more than that may be asked for where few have ended.
         """
-        ended = {"status__in": _list_of(state.value for state in TERMINAL)} if batch.ended_only else {}
-        while left := batch.wanted.keys() - batch.found.keys():
-            params = {"pk__in": _list_of(left), "limit": str(PAGE), **ended}
+        ended_only = found.batch.ended_only
+        ended = {"status__in": _list_of(state.value for state in TERMINAL)} if ended_only else {}
+        while missing := found.missing:
+            params = {"pk__in": _list_of(missing), "limit": str(PAGE), **ended}
             request = self._request("GET", "runs/", params=params)
             page = _page((yield request), request)
-            if not batch.take(page, "id") or len(page) < PAGE:
-                return
+            if not found.take(page, "id") or len(page) < PAGE:
+                break
+        return ended_only
 
     def parse(self, data: Mapping[str, Any]) -> Run:
         return _parse(data, "GET runs/")

@@ -15,18 +15,12 @@ from typing import Any, Protocol
 from airflow_provider_pipehooks.core.errors import NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_cursor import Round, Sighting, Start, begin, mark_of
-from airflow_provider_pipehooks.services.base import (
-    Procedure,
-    Request,
-    Service,
-    data_of,
-    id_or_none,
-    objects,
-    text_or_none,
-)
+from airflow_provider_pipehooks.services.base import Procedure, Request, Service
+from airflow_provider_pipehooks.services.batch import Found
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
 from airflow_provider_pipehooks.services.databricks_pages import PAGE as DATABRICKS_PAGE
 from airflow_provider_pipehooks.services.dbt_cloud import NOT_TERMINAL, PAGE, DbtCloud
+from airflow_provider_pipehooks.services.reading import data_of, id_or_none, objects, text_or_none
 
 #: A single 404 may be a remote in trouble, or a token that is just being changed.
 GONE_AFTER_LOOKS = 6
@@ -197,8 +191,8 @@ class Look:
         service, found = self.lists.service, dict[int, Sighting]()
         wanted = {run_id: self._last.get(run_id) for run_id in ids}
         for batch in service.batches_of(wanted, ended_only=False) if len(wanted) > 1 else []:
-            yield from service.read_batch(batch)
-            found |= {run_id: self.lists.sight(data) for run_id, data in batch.found.items()}
+            yield from service.read_batch(answers := Found(batch))
+            found |= {run_id: self.lists.sight(data) for run_id, data in answers.runs.items()}
         missed = self._missed
         self._missed = {}
         for run_id in wanted.keys() - found.keys():

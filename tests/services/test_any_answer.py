@@ -18,7 +18,8 @@ from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.services import databricks_jobs, dbt_cloud
-from airflow_provider_pipehooks.services.base import Batch, Procedure, Request
+from airflow_provider_pipehooks.services.base import Procedure, Request
+from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs, newest_attempts
 from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud, parse_failed_nodes
 from tests.core.anything import a_run, bounded, fewer, objects, shaped, values
@@ -99,7 +100,7 @@ DBT: dict[str, Callable[[], Procedure[Any]]] = {
     "run_with_tag": lambda: DbtCloud().run_with_tag(5, TAG, above=0),
     "run_retrying": lambda: DbtCloud().run_retrying(5, 7),
     "job_id_by_name": lambda: DbtCloud().job_id_by_name("nightly", "nightly", "nightly"),
-    "read_batch": lambda: DbtCloud().read_batch(Batch({7: None, 8: None})),
+    "read_batch": lambda: DbtCloud().read_batch(Found(Batch({7: None, 8: None}))),
     "explain_run": lambda: DbtCloud().explain_run(a_run(RunState.ERROR, run_id=7)),
 }
 DATABRICKS: dict[str, Callable[[], Procedure[Any]]] = {
@@ -113,14 +114,14 @@ DATABRICKS: dict[str, Callable[[], Procedure[Any]]] = {
     "cancel_all_runs": lambda: DatabricksJobs().cancel_all_runs(5),
     "newest_run": lambda: DatabricksJobs().newest_run(5),
     "job_id_by_name": lambda: DatabricksJobs().job_id_by_name("nightly"),
-    "read_batch of new runs": lambda: DatabricksJobs().read_batch(Batch(dict.fromkeys(range(1, 80)))),
-    "read_batch": lambda: DatabricksJobs().read_batch(Batch({7: started(7), 8: started(8), 9: started(8)})),
+    "read_batch of new runs": lambda: DatabricksJobs().read_batch(Found(Batch(dict.fromkeys(range(1, 80))))),
+    "read_batch": lambda: DatabricksJobs().read_batch(Found(Batch({7: made(7), 8: made(8), 9: made(8)}))),
     "explain_run": lambda: DatabricksJobs().explain_run(a_run(RunState.ERROR, run_id=7)),
 }
 
 
-def started(second: int) -> Run:
-    return replace(a_run(), started_at=datetime.fromtimestamp(second, tz=timezone.utc))
+def made(second: int) -> Run:
+    return replace(a_run(), created_at=datetime.fromtimestamp(second, tz=timezone.utc))
 
 
 def come_to_an_end(procedure: Procedure[Any], bodies: list[dict[str, Any]]) -> Any:

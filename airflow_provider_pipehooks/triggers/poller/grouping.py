@@ -12,7 +12,8 @@ from airflow_provider_pipehooks.core.events import WaitEnded, WatchEvent
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
-from airflow_provider_pipehooks.services.base import Batch, Service
+from airflow_provider_pipehooks.services.base import Service
+from airflow_provider_pipehooks.services.batch import Batch, Found
 
 log = logging.getLogger(__name__)
 
@@ -112,12 +113,15 @@ class Sharing:
         self._yield = min(1.0, self._yield * 1.2 + 0.01)
         return False
 
-    def learn(self, batch: Batch, service: Service) -> None:
-        """Of runs seen before: where to look for others is a guess, which says nothing about batches."""
-        seen = all(run is not None for run in batch.wanted.values())
-        if seen and batch.requests and not batch.ended_only:
-            possible = batch.requests * min(len(batch.wanted), service.runs_a_page)
-            self._yield += 0.3 * (min(1.0, batch.told / possible) - self._yield)
+    def learn(self, found: Found, service: Service) -> None:
+        """From a batch that asked for all: what its requests told, of what they could.
+
+        Of runs seen before: where to look for others is a guess, which says nothing about batches.
+        """
+        wanted = found.batch.wanted
+        if found.requests and all(run is not None for run in wanted.values()):
+            possible = found.requests * min(len(wanted), service.runs_a_page)
+            self._yield += 0.3 * (min(1.0, found.told / possible) - self._yield)
 
     def ask_for_all(self, now_s: float) -> None:
         """Asking for ended runs only took more than asking for all; so for a while, do that."""

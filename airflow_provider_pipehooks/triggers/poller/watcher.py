@@ -24,11 +24,13 @@ from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.watch import Watch, confirming, look
 from airflow_provider_pipehooks.hooks.registry import open_hook
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
-from airflow_provider_pipehooks.services.base import Batch, Service
+from airflow_provider_pipehooks.services.base import Service
+from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.triggers.poller.gc_freeze import HEAP
 from airflow_provider_pipehooks.triggers.poller.grouping import Sharing, Tell, Wait
 from airflow_provider_pipehooks.triggers.poller.pace import SHORTEST_PAUSE_S, UsualDurations, pause_s
 from airflow_provider_pipehooks.triggers.poller.paced_log import Trickle
+from airflow_provider_pipehooks.triggers.poller.pages import SharedPages
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class RunWatcher:
         self._looks: set[asyncio.Task[None]] = set()
         self._rounds: asyncio.Task[None] | None = None
         self._reread = False
-        self._asked: dict[int, Batch] = {}
+        self._pages = SharedPages()
         self._trickle = Trickle()
         self._sharing = Sharing()
 
@@ -153,13 +155,13 @@ class RunWatcher:
                 self._begin(waits, batch, now_s)
 
     def _begin(self, waits: list[Wait], batch: Batch | None, asked_s: float) -> None:
+        found = None
         if batch is not None:
             by_number: dict[int, list[Wait]] = {}
             for wait in waits:
                 by_number.setdefault(wait.number or 0, []).append(wait)
-            batch.tell = partial(self._told, by_number, asked_s)
-            batch.begin(self._asked)
-        task = self._spawn(self._look_at(waits, batch, asked_s))
+            found = self._pages.begin(batch, partial(self._told, by_number, asked_s))
+        task = self._spawn(self._look_at(waits, found, asked_s))
         for wait in waits:
             wait.asked_by = task
         self._looks.add(task)
@@ -167,10 +169,10 @@ class RunWatcher:
 
     # Looks
 
-    async def _look_at(self, waits: list[Wait], batch: Batch | None, asked_s: float) -> None:
+    async def _look_at(self, waits: list[Wait], found: Found | None, asked_s: float) -> None:
         try:
-            left = waits if batch is None else await self._together(waits, batch, asked_s)
-            answers = (self._alone(wait, batch, asked_s) for wait in left)
+            left = waits if found is None else await self._together(waits, found, asked_s)
+            answers = (self._alone(wait, found, asked_s) for wait in left)
             for crash in await asyncio.gather(*answers, return_exceptions=True):
                 if crash is not None:
                     raise crash
@@ -181,37 +183,37 @@ class RunWatcher:
                 if wait.asked_by is asyncio.current_task():
                     self._seen(wait, unseen, asked_s)
         finally:
-            if batch is not None:
-                batch.end()
+            if found is not None:
+                self._pages.end(found)
             for wait in waits:
                 if wait.asked_by is asyncio.current_task():
                     wait.asked_by = None
 
-    async def _together(self, waits: list[Wait], batch: Batch, asked_s: float) -> list[Wait]:
+    async def _together(self, waits: list[Wait], found: Found, asked_s: float) -> list[Wait]:
         """Read a batch; runs that it tells are seen as soon as it does.
 
         :return: the waits whose run it did not tell: these are asked for alone before they are doubted.
         """
         error: PipehooksError | None = None
-        quick = batch.ended_only
+        others_go_on = False
         async with self._slots:
             try:
-                await self.hook.acall(waits[0].service.read_batch(batch), tries=1)
+                others_go_on = await self.hook.acall(waits[0].service.read_batch(found), tries=1)
             except PipehooksError as err:
                 error = err
-        self._count_asked(batch.requests + (error is not None), error)
-        if error is None:
-            self._sharing.learn(batch, waits[0].service)
-        if quick and not batch.ended_only:
-            self._sharing.ask_for_all(asked_s)
+        self._count_asked(found.requests + (error is not None), error)
+        if error is None and not others_go_on:
+            self._sharing.learn(found, waits[0].service)
+            if found.batch.ended_only:
+                self._sharing.ask_for_all(asked_s)
         missing = []
-        silent = [wait for wait in waits if wait.number not in batch.found]
+        silent = [wait for wait in waits if wait.number not in found.runs]
         for at, wait in enumerate(silent, start=1):
-            if error is None and batch.ended_only and wait.watch.run is not None:
+            if others_go_on and wait.watch.run is not None:
                 self._seen(wait, wait.watch.run, asked_s)
             elif error is None:
                 missing.append(wait)
-            elif not batch.requests:
+            elif not found.requests:
                 self._seen(wait, error, asked_s)
             # Otherwise the batch failed half-way, before it came to this run: the next round begins there.
             if at % _SLICE == 0:
@@ -228,9 +230,9 @@ class RunWatcher:
             soon = now_s - asked_s < wait.watch.poll_interval_s / 2
             self._seen(wait, _parsed(wait.service, data), asked_s if soon else now_s)
 
-    async def _alone(self, wait: Wait, batch: Batch | None, asked_s: float) -> None:
+    async def _alone(self, wait: Wait, found: Found | None, asked_s: float) -> None:
         async with self._alone_slots:
-            if batch is not None and wait.number in batch.found:
+            if found is not None and wait.number in found.runs:
                 return  # while it queued, a page of another batch told it
             try:
                 seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)

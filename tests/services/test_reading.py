@@ -11,21 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, NotFound, RemoteCallError
-from airflow_provider_pipehooks.services.base import (
-    Answer,
-    Batch,
-    Request,
+from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.services.base import Answer, Request
+from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
+from airflow_provider_pipehooks.services.reading import (
     data_of,
     error_words,
     id_or_none,
     read_answer,
     read_error,
-    shorten,
     text_or_none,
     time_from_ms,
     time_from_text,
 )
-from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
 from tests.core.anything import bounded, objects, values
 
 GET = Request(method="GET", path="/api/2.2/jobs/runs/get")
@@ -54,20 +52,6 @@ def test_a_start_that_is_answered_with_nothing_may_be_sent_again() -> None:
     with pytest.raises(RemoteCallError) as raised:
         read_answer(next(DatabricksJobs().run_now({"job_id": 5})), 200, {}, "")
     assert raised.value.outcome_unknown
-
-
-def test_batches_that_are_asked_for_at_once_share_what_they_are_told() -> None:
-    one, other, apart = Batch({1: None, 2: None}), Batch({3: None, 4: None}), Batch({5: None})
-    asked: dict[int, Batch] = {}
-    one.begin(asked)
-    other.begin(asked)
-    page = [{"run_id": run_id} for run_id in (1, 3, 5, 6)]
-    assert one.take(page, "run_id") == 2
-    assert one.take(page, "run_id") == 0
-    assert (one.told, list(one.found), list(other.found), apart.found) == (2, [1], [3], {})
-    other.end()
-    assert one.take([{"run_id": 4}], "run_id") == 0
-    assert asked.keys() == one.wanted.keys()
 
 
 # An edge that gives up, a proxy's page, a cut body, something that is no object, and nesting without end.
