@@ -21,7 +21,7 @@ class Asleep(BaseTrigger):
     """
 
     def __init__(self, file: str, then_s: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.file, self.then_s = file, then_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -32,7 +32,7 @@ class Asleep(BaseTrigger):
         while not (up := Path(self.file)).exists():  # noqa: ASYNC110
             await asyncio.sleep(LOOK_S)
         await asyncio.sleep(up.stat().st_mtime + self.then_s - time.time())  # noqa: ASYNC240
-        yield TriggerEvent("awake")  # type: ignore[no-untyped-call]
+        yield TriggerEvent("awake")
 
 
 class Sleep(BaseOperator):

@@ -20,7 +20,11 @@ class Store(dict[str, Any]):
         self[key] = json.loads(json.dumps(value))
 
 
-class Try(dict[str, Any]):
+#: For a type checker anything, since Airflow types a context by its keys.
+_Context: Any = dict
+
+
+class Try(_Context):
     """The context of one try of a task.
 
     :param store: the one of the try before, to go on from it.

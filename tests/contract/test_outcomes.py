@@ -98,7 +98,7 @@ def test_a_sensor_ends_as_the_run_it_joined_ends(
     run_dag: Callable[..., Finished],
     told: Told,
 ) -> None:
-    waiting = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
+    waiting: dict[str, Any] = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
     world = case.world(standin)
     runs = {outcome: world.start(case.add_job(standin, outcome)) for outcome in ENDS}
     with new_dag(told) as dag:
@@ -140,7 +140,7 @@ def test_the_reason_is_in_the_exception_and_in_the_record(
     (first, *_) = error.run.failures
     assert first.name in str(error)
     assert first.message in str(error)
-    assert error.run.url in str(error)
+    assert str(error.run.url) in str(error)
 
 
 def test_every_way_to_wait_records_the_same_changes(

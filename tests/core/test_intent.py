@@ -19,7 +19,7 @@ from tests.core.anything import a_run, bounded, runs, texts
 ANSWERED = Intent(
     dag_id="shop", run_id="manual__1", task_id="build", map_index=-1, generation=1, remote_run_id=42
 )
-UNANSWERED = ANSWERED.answered(None)
+UNANSWERED = replace(ANSWERED, remote_run_id=None)
 D = Decision
 
 # record, its run, -> of this generation; the same where a failed run may be continued; of an older one
@@ -132,7 +132,7 @@ def test_names_that_run_together_are_told_apart() -> None:
 def test_what_is_learned_of_a_start_does_not_change_its_marks(
     intent: Intent, baseline: int, remote_run_id: int | None
 ) -> None:
-    assert intent.at(baseline).answered(remote_run_id).token == intent.token
+    assert replace(intent, baseline=baseline, remote_run_id=remote_run_id).token == intent.token
 
 
 @bounded

@@ -86,7 +86,7 @@ def test_a_list_that_begins_above_the_mark_does_not_move_it() -> None:
 def test_a_run_that_is_gone_is_forgotten() -> None:
     cursor = Cursor(mark=9, open=frozenset({1, 2}), owed=(3, 4))
     after = cursor.take(Round(gone=frozenset({1, 3})), ANY)
-    assert (after.open, after.owed) == ({2}, (4,))
+    assert (after.open, after.owed) == (frozenset({2}), (4,))
 
 
 def test_an_unwanted_state_ends_the_wait_without_a_word() -> None:

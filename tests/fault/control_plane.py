@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ class Lane:
         self.marks = 0
         viewer = Client(airflow.url, "viewer", VIEWER_PASSWORD)
         assert viewer.is_up()
-        self.headers = {
+        self.headers: dict[str, Any] = {
             "admin": airflow.client._session.headers,
             "viewer": viewer._session.headers,
             "nobody": {},
@@ -141,7 +142,7 @@ class Lane:
         everything = "dags?dag_id_pattern=~"
         assert self.call("admin", "PATCH", everything, {"is_paused": False}).ok
         for run, dag_id in runs.items():
-            self.wait_until(lambda dag_id=dag_id, run=run: self._rests(dag_id, run), f"{run} rests")
+            self.wait_until(partial(self._rests, dag_id, run), f"{run} rests")
         assert self.call("admin", "PATCH", everything, {"is_paused": True}).ok
         self.new_rows()
 

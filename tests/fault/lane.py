@@ -82,7 +82,7 @@ class Row:
 class Lane:
     """One Airflow and one stand-in for all cases."""
 
-    def __init__(self, airflow: Airflow, standin: StandIn) -> None:
+    def __init__(self, airflow: FaultyAirflow, standin: StandIn) -> None:
         self.airflow = airflow
         self.standin = standin
         self.number = 0

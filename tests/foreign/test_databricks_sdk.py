@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -32,11 +33,11 @@ def standin(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 
 @pytest.fixture
-def client(standin: StandIn) -> WorkspaceClient:
+def client(standin: StandIn) -> Any:
     return WorkspaceClient(host=standin.url, token="dapi-secret")
 
 
-def test_run_now_and_wait(standin: StandIn, client: WorkspaceClient) -> None:
+def test_run_now_and_wait(standin: StandIn, client: Any) -> None:
     job_id = standin.databricks_jobs.add_job()
     run = client.jobs.run_now_and_wait(job_id, job_parameters={"day": "sun"})
     assert run.state.result_state is RunResultState.SUCCESS
@@ -44,7 +45,7 @@ def test_run_now_and_wait(standin: StandIn, client: WorkspaceClient) -> None:
     assert run.job_parameters[0].value == "sun"
 
 
-def test_submit_and_wait(standin: StandIn, client: WorkspaceClient) -> None:
+def test_submit_and_wait(standin: StandIn, client: Any) -> None:
     standin.databricks_jobs.submit_plan = Plan(outcome="failed")
     task = SubmitTask(task_key="main", notebook_task=NotebookTask(notebook_path="/n"))
     run = client.jobs.submit_and_wait(tasks=[task])
@@ -54,7 +55,7 @@ def test_submit_and_wait(standin: StandIn, client: WorkspaceClient) -> None:
     assert output.error_trace.endswith(output.error)
 
 
-def test_get_run_gathers_all_pages(standin: StandIn, client: WorkspaceClient) -> None:
+def test_get_run_gathers_all_pages(standin: StandIn, client: Any) -> None:
     keys = [f"t{number}" for number in range(250)]
     run_id = standin.databricks_jobs.start(standin.databricks_jobs.add_job(tasks=keys))
     run = client.jobs.get_run(run_id, include_history=True)
@@ -62,7 +63,7 @@ def test_get_run_gathers_all_pages(standin: StandIn, client: WorkspaceClient) ->
     assert len(run.repair_history) == 1
 
 
-def test_list_runs_gathers_all_pages_and_all_tasks(standin: StandIn, client: WorkspaceClient) -> None:
+def test_list_runs_gathers_all_pages_and_all_tasks(standin: StandIn, client: Any) -> None:
     keys = [f"t{number}" for number in range(101)]
     job_id = standin.databricks_jobs.add_job(tasks=keys, max_concurrent_runs=45)
     ids = [standin.databricks_jobs.start(job_id) for _ in range(45)]
@@ -71,13 +72,13 @@ def test_list_runs_gathers_all_pages_and_all_tasks(standin: StandIn, client: Wor
     assert {len(run.tasks) for run in runs} == {101}
 
 
-def test_list_runs_that_are_active(standin: StandIn, client: WorkspaceClient) -> None:
+def test_list_runs_that_are_active(standin: StandIn, client: Any) -> None:
     held = standin.databricks_jobs.start(standin.databricks_jobs.add_job(plan=Plan(hold=True)))
     standin.databricks_jobs.start(standin.databricks_jobs.add_job())
     assert [run.run_id for run in client.jobs.list_runs(active_only=True)] == [held]
 
 
-def test_repair_needs_the_latest_repair_id_the_second_time(standin: StandIn, client: WorkspaceClient) -> None:
+def test_repair_needs_the_latest_repair_id_the_second_time(standin: StandIn, client: Any) -> None:
     job_id = standin.databricks_jobs.add_job(plans=(Plan(outcome="failed"), Plan(outcome="failed"), Plan()))
     run_id = client.jobs.run_now_and_wait(job_id).run_id
     client.jobs.repair_run_and_wait(run_id, rerun_all_failed_tasks=True)
@@ -89,7 +90,7 @@ def test_repair_needs_the_latest_repair_id_the_second_time(standin: StandIn, cli
     assert [task.attempt_number for task in run.tasks] == [0, 1, 2]
 
 
-def test_cancel_passes_through_terminating(standin: StandIn, client: WorkspaceClient) -> None:
+def test_cancel_passes_through_terminating(standin: StandIn, client: Any) -> None:
     run_id = standin.databricks_jobs.start(standin.databricks_jobs.add_job(plan=Plan(hold=True)))
     client.jobs.cancel_run(run_id)
     states = [client.jobs.get_run(run_id).state for _ in range(2)]
@@ -97,7 +98,7 @@ def test_cancel_passes_through_terminating(standin: StandIn, client: WorkspaceCl
     assert states[1].result_state is RunResultState.CANCELED
 
 
-def test_unknown_ids_are_not_found_for_the_sdk(client: WorkspaceClient) -> None:
+def test_unknown_ids_are_not_found_for_the_sdk(client: Any) -> None:
     """The SDK turns a 400 into "does not exist" by the text of the message."""
     with pytest.raises(ResourceDoesNotExist, match="Run 5 does not exist"):
         client.jobs.get_run(5)
@@ -105,14 +106,14 @@ def test_unknown_ids_are_not_found_for_the_sdk(client: WorkspaceClient) -> None:
         client.jobs.get(5)
 
 
-def test_jobs_can_be_created_listed_and_deleted(client: WorkspaceClient) -> None:
+def test_jobs_can_be_created_listed_and_deleted(client: Any) -> None:
     job_id = client.jobs.create(name="made").job_id
     assert [job.job_id for job in client.jobs.list(name="MADE")] == [job_id]
     client.jobs.delete(job_id)
     assert list(client.jobs.list()) == []
 
 
-def test_a_wrong_token_is_denied(standin: StandIn, client: WorkspaceClient) -> None:
+def test_a_wrong_token_is_denied(standin: StandIn, client: Any) -> None:
     standin.databricks_jobs.tokens = {"another"}
     with pytest.raises(PermissionDenied, match="Invalid access token"):
         client.jobs.get(5)
@@ -121,6 +122,6 @@ def test_a_wrong_token_is_denied(standin: StandIn, client: WorkspaceClient) -> N
 def test_a_service_principal_logs_in_by_discovery(standin: StandIn) -> None:
     standin.databricks_jobs.tokens, standin.databricks_jobs.clients = set(), {"client": "secret"}
     job_id = standin.databricks_jobs.add_job("mine")
-    client = WorkspaceClient(host=standin.url, client_id="client", client_secret="secret")
+    client: Any = WorkspaceClient(host=standin.url, client_id="client", client_secret="secret")
     assert client.jobs.get(job_id).settings.name == "mine"
     assert client.current_user.me().user_name == "standin@example.com"

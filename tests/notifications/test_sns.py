@@ -135,7 +135,7 @@ def dag_processor_runs(dag: DAG, request: Any, *, with_comms: bool) -> None:
         run(bag, request, structlog.get_logger())
 
 
-BUNDLE = {"filepath": "dag.py", "bundle_name": "dags-folder", "bundle_version": None}
+BUNDLE: dict[str, Any] = {"filepath": "dag.py", "bundle_name": "dags-folder", "bundle_version": None}
 
 
 def test_a_dag_callback_in_the_dag_processor_names_all_failed_tasks(run_dag: RunDag, topic: Topic) -> None:
@@ -172,7 +172,7 @@ def test_a_lost_worker_is_told_with_what_it_left(
     """The DAG processor calls back then: no exception, maybe a record in XCom."""
     with a_dag(f"lost_worker_{with_comms}") as dag:
         start_and_get_lost()
-    ti = run_dag(dag).dag_run.get_task_instance("start_and_get_lost")
+    ti: Any = run_dag(dag).dag_run.get_task_instance("start_and_get_lost")
     dag.get_task(ti.task_id).on_failure_callback = [sns_on_failure(topic.arn)]
     request = TaskCallbackRequest(ti=ti, msg="heartbeat timeout", **BUNDLE)
     dag_processor_runs(dag, request, with_comms=with_comms)
@@ -204,7 +204,7 @@ def test_a_callback_with_next_to_no_context_still_sends(
 
 async def test_a_deadline_alert_is_awaited_in_the_triggerer(topic: Topic) -> None:
     dag_run = {"dag_id": "orders", "dag_run_id": "manual__1", "logical_date": "2026-01-01T00:00:00+00:00"}
-    await SnsAlertNotifier(target_arn=topic.arn, context={"dag_run": dag_run, "deadline": {"id": "1"}})  # type: ignore[typeddict-item]
+    await SnsAlertNotifier(target_arn=topic.arn, context={"dag_run": dag_run, "deadline": {"id": "1"}})
     message = topic.only()
     assert message.subject == "Airflow: orders missed its deadline"
     assert "DAG run:  manual__1\nDate:     2026-01-01T00:00:00+00:00" in message.text

@@ -330,7 +330,7 @@ def test_success_with_failures_is_what_the_user_says(
 
 
 def test_the_error_names_the_task_and_what_it_printed(standin: StandIn) -> None:
-    tasks = ["extract", {"task_key": "load", "outcome": "failed", "error": "KeyError: 'day'"}]
+    tasks: list[Any] = ["extract", {"task_key": "load", "outcome": "failed", "error": "KeyError: 'day'"}]
     with pytest.raises(RunFailed, match="load: KeyError: 'day'"):
         run(run_now(standin.databricks_jobs.add_job(tasks=tasks)), Try())
 

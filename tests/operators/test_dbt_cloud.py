@@ -25,8 +25,13 @@ QUICK = {"retry_delay": 0.001}
 START = "/run/"
 
 
-def operator(job_id: int = 101, **given: Any) -> DbtCloudRunJobOperator:
-    settings = {"task_id": "t", "job_id": job_id, "check_interval": 0.01, "hook_params": QUICK}
+def operator(job_id: int | None = 101, **given: Any) -> DbtCloudRunJobOperator:
+    settings: dict[str, Any] = {
+        "task_id": "t",
+        "job_id": job_id,
+        "check_interval": 0.01,
+        "hook_params": QUICK,
+    }
     return DbtCloudRunJobOperator(**{**settings, **given})
 
 
@@ -51,7 +56,7 @@ def test_a_job_is_found_by_its_names(standin: StandIn) -> None:
 
 
 def test_overrides_reach_the_body(standin: StandIn) -> None:
-    overrides = {"steps_override": ["dbt seed"], "schema_override": "dev"}
+    overrides: dict[str, Any] = {"steps_override": ["dbt seed"], "schema_override": "dev"}
     run(operator(**overrides, additional_run_config={"git_branch": "main", "threads_override": 8}), Try())
     body = body_of(standin)
     assert body.pop("cause")
@@ -220,6 +225,7 @@ def test_a_reused_run_is_not_cancelled_when_the_wait_takes_too_long(
     with pytest.raises(TaskDeferred if deferrable else WaitTimedOut) as raised:
         operator(job_id, reuse_existing_run=True, deferrable=deferrable, timeout=0.05).execute(context)
     if deferrable:
+        assert isinstance(raised.value, TaskDeferred)
         assert raised.value.trigger.on_cancel == "keep"
         event = {"reason": "deadline", "run": context.pushed["run"], "message": "too long"}
         with pytest.raises(WaitTimedOut):

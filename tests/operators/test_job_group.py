@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
@@ -25,7 +26,8 @@ SERVICES = [
 def test_a_group_starts_a_job_and_verifies_its_run(service: str, starter: type, verifier: type) -> None:
     with DAG("d", schedule=None) as dag:
         job_group("g", service=service, notify=None, job_id=1)
-    start, verify = dag.get_task("g.start"), dag.get_task("g.verify")
+    start: Any = dag.get_task("g.start")
+    verify: Any = dag.get_task("g.verify")
     assert (type(start), type(verify)) == (starter, verifier)
     assert set(dag.task_dict) == {"g.start", "g.verify"}
     assert verify.upstream_task_ids == {"g.start"}
@@ -47,7 +49,8 @@ def test_arguments_go_to_the_one_that_needs_them() -> None:
             mode="reschedule",
             soft_fail=True,
         )
-    start, verify = dag.get_task("g.start"), dag.get_task("g.verify")
+    start: Any = dag.get_task("g.start")
+    verify: Any = dag.get_task("g.verify")
     assert (start.trigger_reason, start.retries, start.account_id, start.dbt_cloud_conn_id) == (
         "why",
         2,
@@ -85,10 +88,15 @@ def test_a_chain_stops_at_the_job_that_fails(
 ) -> None:
     world = getattr(standin, service)
     good, bad = world.add_job("good"), world.add_job("bad", plan=Plan(outcome="error", polls=2))
-    waiting = {"service": service, "notify": None, "poke_interval": 0.05, "deferrable": deferrable}
+    waiting: dict[str, Any] = {
+        "notify": None,
+        "poke_interval": 0.05,
+        "deferrable": deferrable,
+    }
     with DAG(f"chain_{service}_{deferrable}", schedule=None) as dag:
         groups = [
-            job_group(name, job_id=job, **waiting) for name, job in (("a", good), ("b", bad), ("c", good))
+            job_group(name, service=service, job_id=job, **waiting)
+            for name, job in (("a", good), ("b", bad), ("c", good))
         ]
         groups[0] >> groups[1] >> groups[2]
     assert run_dag(dag).tasks == {

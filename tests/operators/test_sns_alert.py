@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.sdk import DAG, task, task_group
@@ -279,7 +279,7 @@ class Cleared:
         ti = SimpleNamespace(max_tries=max_tries, task=operator)
         store = SimpleNamespace(get=lambda key: self.stored)
         self.context: Any = {"ti": ti, "task_state_store": store}
-        self.sent_before = operator._sent_before(self.context)
+        self.sent_before = operator._sent_before(cast("Any", self.context))
 
 
 def test_a_cleared_alert_task_sends_again() -> None:

@@ -27,7 +27,8 @@ def signals_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     is_on.cache_clear()
     yield
     is_on.cache_clear()
-    for receiver in [each for key, each in signals.pipeline_event.receivers.items() if key not in known]:
+    fresh: Any = [each for key, each in signals.pipeline_event.receivers.items() if key not in known]
+    for receiver in fresh:
         signals.pipeline_event.disconnect(receiver() if hasattr(receiver, "__callback__") else receiver)
 
 

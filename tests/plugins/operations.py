@@ -6,7 +6,7 @@ Paths are below ``/api/v2/``; ``{run}`` is a DAG run that each operation has for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -304,7 +304,7 @@ def filled(value: Any, run: str) -> Any:
     return value
 
 
-def wrong(operation: Operation, events: list[Json], run: str, user: str) -> list[str]:
+def wrong(operation: Operation, events: Sequence[Json], run: str, user: str) -> list[str]:
     """What is not as the table says about the events of an operation; nothing when all is well.
 
     :param events: as ``{"event_type": ..., "data": {...}}``, in order.

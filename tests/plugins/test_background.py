@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -20,7 +21,7 @@ def gate() -> threading.Event:
 def test_jobs_are_done_in_order_in_another_thread() -> None:
     queue, done = Background(1000), []
     for number in range(500):
-        queue.put(lambda number=number: done.append((number, threading.current_thread().name)))
+        queue.put(partial(lambda number: done.append((number, threading.current_thread().name)), number))
     assert queue.flush(10)
     assert done == [(number, "pipehooks-events") for number in range(500)]
 
@@ -28,7 +29,8 @@ def test_jobs_are_done_in_order_in_another_thread() -> None:
 def test_a_full_queue_drops_the_newest_counts_them_and_says_so_once(
     gate: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    queue, done, begun = Background(2), [], threading.Event()
+    done: list[object] = []
+    queue, begun = Background(2), threading.Event()
 
     def hang() -> None:
         begun.set()
@@ -37,7 +39,7 @@ def test_a_full_queue_drops_the_newest_counts_them_and_says_so_once(
     queue.put(hang)
     assert begun.wait(10)
     for number in range(10):
-        queue.put(lambda number=number: done.append(number))
+        queue.put(partial(done.append, number))
     assert queue.dropped == 8
     gate.set()
     assert queue.flush(10)

@@ -100,7 +100,7 @@ def test_a_task_whose_first_attempt_failed_is_waited_through(deferrable: bool, s
 
 @both
 def test_a_failed_task_fails_the_sensor_with_its_own_error(deferrable: bool, standin: StandIn) -> None:
-    tasks = ["fine", {"task_key": "load", "outcome": "failed", "error": "KeyError: 'day'"}]
+    tasks: list[Any] = ["fine", {"task_key": "load", "outcome": "failed", "error": "KeyError: 'day'"}]
     run_id = standin.databricks_jobs.start(standin.databricks_jobs.add_job(tasks=tasks))
     run(join_job(run_id=run_id, task_key="fine", deferrable=deferrable), Try())
     with pytest.raises(RunFailed, match="KeyError: 'day'"):

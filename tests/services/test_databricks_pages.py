@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -24,7 +24,7 @@ def a_start(second: float) -> Run:
     return a_run(created_at=datetime.fromtimestamp(second, tz=timezone.utc))
 
 
-def known(starts: dict[int, float]) -> dict[int, Run | None]:
+def known(starts: Mapping[int, float]) -> dict[int, Run | None]:
     """Runs as last seen: id -> when it was made, in seconds."""
     return {run_id: a_start(second) for run_id, second in starts.items()}
 
@@ -73,7 +73,7 @@ def read(workspace: Workspace, batch: Batch) -> tuple[bool, Found]:
     return Driven(read_batch(found), workspace).result, found
 
 
-def going_on(starts: dict[int, float]) -> dict[int, tuple[float, bool]]:
+def going_on(starts: Mapping[int, float]) -> dict[int, tuple[float, bool]]:
     return {run_id: (second, True) for run_id, second in starts.items()}
 
 

@@ -236,13 +236,18 @@ def test_a_run_that_retries_another_is_found() -> None:
 
 @pytest.mark.parametrize(
     "ask",
-    [DBT.active_run(5), DBT.newest_run_id(5), DBT.run_with_tag(5, TAG, above=0), DBT.run_retrying(5, 7)],
+    [
+        lambda: DBT.active_run(5),
+        lambda: DBT.newest_run_id(5),
+        lambda: DBT.run_with_tag(5, TAG, above=0),
+        lambda: DBT.run_retrying(5, 7),
+    ],
     ids=["active", "newest", "tag", "retrying"],
 )
 def test_a_list_of_half_runs_is_trouble(ask: Any) -> None:
     page = [{"trigger": {"cause": TAG}, "retrying_run_id": 7}] * 100
     with pytest.raises(RemoteCallError, match="did not answer with a run"):
-        drive(ask, answer(page))
+        drive(ask(), answer(page))
 
 
 def named(*names: str) -> dict[str, Any]:

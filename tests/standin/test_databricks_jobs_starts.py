@@ -246,10 +246,11 @@ def test_a_repair_brings_the_run_back_under_its_id_with_new_attempts(api: Api) -
 
 def test_a_later_repair_must_name_the_latest_one(api: Api) -> None:
     run_id = failed_run(api, Plan(outcome="failed"), Plan())
-    repair = {"run_id": run_id, "rerun_all_failed_tasks": True}
+    repair: dict[str, Any] = {"run_id": run_id, "rerun_all_failed_tasks": True}
     assert "not been repaired" in api.post("runs/repair", **repair, latest_repair_id=1)["message"]
     first = api.post("runs/repair", **repair)["repair_id"]
-    for wrong in ({}, {"latest_repair_id": 1}):
+    wrongs: list[dict[str, Any]] = [{}, {"latest_repair_id": 1}]
+    for wrong in wrongs:
         assert f"must be {first}" in api.post("runs/repair", **repair, **wrong)["message"]
     assert "repair_id" in api.post("runs/repair", **repair, latest_repair_id=first)
     assert api.run(run_id)["state"]["result_state"] == "SUCCESS"

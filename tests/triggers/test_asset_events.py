@@ -75,7 +75,9 @@ class Remote:
         self.standin, self.service = standin, service
         self.world = getattr(standin, service)
         self.store = Store()
-        options = {"one_at_a_time": False} if service == "dbt_cloud" else {"max_concurrent_runs": 1000}
+        options: dict[str, Any] = (
+            {"one_at_a_time": False} if service == "dbt_cloud" else {"max_concurrent_runs": 1000}
+        )
         self.job = self.world.add_job("watched", plan=Plan(hold=True), **options)
 
     def start(self, job: int | None = None) -> int:
@@ -112,11 +114,11 @@ def dbt(standin: StandIn) -> Remote:
 
 async def some(events: AsyncIterator[Any], count: int) -> list[int]:
     """The run ids of the next events."""
-    found = []
+    found: list[Any] = []
     while len(found) < count:
         event = await asyncio.wait_for(anext(events), LONGEST_S)
         found.append(Run.from_json(json.loads(json.dumps(event.payload))).run_id)
-    return found  # type: ignore[return-value]
+    return found
 
 
 async def quiet(events: AsyncIterator[Any], seconds: float = 0.4) -> bool:
@@ -282,11 +284,11 @@ class Airflow:
 
     def __enter__(self) -> Airflow:
         self._before = getattr(task_runner, "SUPERVISOR_COMMS", None)
-        task_runner.SUPERVISOR_COMMS = self  # type: ignore[attr-defined]
+        setattr(task_runner, "SUPERVISOR_COMMS", self)  # noqa: B010  another type
         return self
 
     def __exit__(self, *_: object) -> None:
-        task_runner.SUPERVISOR_COMMS = self._before  # type: ignore[attr-defined]
+        setattr(task_runner, "SUPERVISOR_COMMS", self._before)  # noqa: B010
 
 
 @pytest.fixture
@@ -540,7 +542,7 @@ def test_ten_watchers_of_one_connection_cause_one_poll_loop(dbt: Remote) -> None
         for index, trigger in enumerate(triggers):
             await manager.unsubscribe(index, trigger.shared_stream_key())
         for stream in streams:
-            await stream.aclose()  # type: ignore[attr-defined]
+            await stream.aclose()
         assert [[run_id] for run_id in started] == found
         assert manager._groups == {}
 

@@ -220,7 +220,8 @@ def kill(
     trigger: RemoteRunTrigger, supervisor: Any, monkeypatch: pytest.MonkeyPatch, map_index: int = -1
 ) -> None:
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
-    trigger.task_instance = SimpleNamespace(dag_id="dag", task_id="t", run_id="manual", map_index=map_index)
+    task: Any = SimpleNamespace(dag_id="dag", task_id="t", run_id="manual", map_index=map_index)
+    trigger.task_instance = task
     asyncio.run(trigger.on_kill())
 
 
@@ -306,7 +307,8 @@ def test_a_kill_that_airflow_cuts_off_sees_the_run_cancelled_all_the_same(
     """Airflow 3.3.2 cancels a killed trigger anew in each round of its loop."""
     trigger = trigger_for(service, standin, Plan(hold=True))
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor("failed"), raising=False)
-    trigger.task_instance = SimpleNamespace(dag_id="dag", task_id="t", run_id="manual", map_index=-1)
+    task: Any = SimpleNamespace(dag_id="dag", task_id="t", run_id="manual", map_index=-1)
+    trigger.task_instance = task
 
     async def killed_by_an_impatient_airflow() -> None:
         kill = asyncio.ensure_future(trigger.on_kill())

@@ -104,7 +104,9 @@ class Recorder:
 
     def note(self, state: State, line: str) -> None:
         context = state.context or {}
-        task = context.get("task") if "map_index" in context else getattr(context.get("ti"), "task", None)
+        task: Any = (
+            context.get("task") if "map_index" in context else getattr(context.get("ti"), "task", None)
+        )
         index = context.get("map_index", getattr(context.get("ti"), "map_index", -1))
         self.lines[f"{task.task_id}[{index}]" if index >= 0 else task.task_id].append(line)
 

@@ -249,7 +249,7 @@ def mission_critical(a: Any, b: Any) -> float:
         fail_signal.flag = True  # type: ignore[attr-defined]
         fail_signal.value = a  # type: ignore[attr-defined]
         raise fail_signal
-    return 1 / (b - a)  # type: ignore[no-any-return]
+    return 1 / (b - a)
 
 
 @both

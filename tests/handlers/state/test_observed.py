@@ -128,8 +128,9 @@ def test_a_copy_tells_the_same_handlers() -> None:
     with dag() as made:
         operator = EmptyOperator(task_id="t", **state_handlers(handler))
     for copied in (copy.copy(operator), copy.deepcopy(operator), copy.deepcopy(made).get_task("t")):
-        (observer,) = copied.on_failure_callback
-        assert observer.handlers is operator.on_failure_callback[0].handlers
+        callbacks: Any = (copied.on_failure_callback, operator.on_failure_callback)
+        ((observer,), (own,)) = callbacks
+        assert observer.handlers is own.handlers
 
 
 @pytest.mark.parametrize("of", ["flow", None, ""])

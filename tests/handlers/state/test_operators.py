@@ -470,7 +470,7 @@ def test_operators_are_copied_with_handlers_that_cannot_be(run_dag: RunDag) -> N
     with dag() as made:
         operator = stateful(PythonOperator)(task_id="t", python_callable=boom, state_handlers=[NotCopied()])
     for copied in (copy.copy(operator), copy.deepcopy(operator), copy.deepcopy(made).get_task("t")):
-        assert copied._handlers is operator._handlers
+        assert vars(copied)["_handlers"] is vars(operator)["_handlers"]
 
 
 @pytest.mark.parametrize("operator", [PythonOperator, BaseSensorOperator, DbtCloudRunJobOperator])

@@ -6,7 +6,7 @@ Where a record is not matched line by line, the difference is in ``differences.p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -36,6 +36,11 @@ AIRFLOW = {
     "Skipped": "skipped",
 }
 both = pytest.mark.parametrize("decide", [True, False], ids=["decide", "observe"])
+
+
+def one() -> int:
+    """A body that succeeds."""
+    return 1
 
 
 def check(rec: Recorder, finished: Finished, case: str, *, flow: bool = True) -> None:
@@ -119,12 +124,12 @@ def test_mapped_instances_are_told_apart(run_dag: RunDag) -> None:
         @stateful(**with_on_failure("inv"))
         @task
         def inv(x: float) -> float:
-            return rec.body(lambda: 6 / x)()  # type: ignore[no-any-return]
+            return rec.body(lambda: 6 / x)()
 
         @stateful(**with_on_failure("plus"))
         @task
         def plus(x: float) -> float:
-            return rec.body(lambda: x + 1)()  # type: ignore[no-any-return]
+            return rec.body(lambda: x + 1)()
 
         @task_group(prefix_group_id=False)
         def each(x: float) -> Any:
@@ -133,7 +138,7 @@ def test_mapped_instances_are_told_apart(run_dag: RunDag) -> None:
         @stateful(state_handlers=[rec.handler("total")])
         @task(trigger_rule="all_done")
         def total() -> int:
-            return rec.body(lambda: 3)()  # type: ignore[no-any-return]
+            return rec.body(lambda: 3)()
 
         each.expand(x=[1, 0, 3]) >> total()
     finished = run_dag(made)
@@ -205,7 +210,7 @@ def test_a_handler_makes_a_task_a_success(
 def test_garbage_fails_the_task_and_the_next_handler_is_spared(when: str, run_dag: RunDag) -> None:
     """Differs: Prefect hands the garbage on. The failure is told to all handlers in both."""
     state = when.removeprefix("to_")
-    body = fails if state == "Failed" else lambda: 1
+    body = fails if state == "Failed" else one
     rec = Recorder()
     with dag("return_03") as made:
         garbage = rec.handler("true", lambda task, old, new: type(new).__name__ == state and not _ours(new))
@@ -260,7 +265,8 @@ def test_a_signal_from_a_handler_decides(
     rec = Recorder()
     with dag(case) as made:
         handlers = [rec.handler("first"), rec.handler("raiser", raises), rec.handler("after")]
-        rec.task("t", fails if when == "to_Failed" else lambda: 1, *handlers, retries=1)
+        body = fails if when == "to_Failed" else one
+        rec.task("t", body, *handlers, retries=1)
     finished = run_dag(made)
     record = load(case)
     lines = expected(record, part=when)["t"]
@@ -385,7 +391,7 @@ def test_on_failure_of_a_flow_and_tasks_that_never_started(run_dag: RunDag) -> N
     """Told at the end of the run, by the DAG's handler: these tasks have no worker."""
     rec = Recorder()
 
-    of_tasks = {name: [name, f"{name}_on_failure"] for name in "bc"}
+    of_tasks: dict[str, Sequence[str]] = {name: [name, f"{name}_on_failure"] for name in "bc"}
     with dag("seed_08f", **rec.flow(on_failure="flow_on_failure", of_tasks=of_tasks)) as made:
         a = rec.task("a", boom, on_failure=rec.callback("a_on_failure"))
         a >> rec.task("b", None) >> rec.task("c", None)

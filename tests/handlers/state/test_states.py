@@ -50,7 +50,12 @@ def test_a_state_is_always_true_so_that_a_returned_one_counts() -> None:
 
 def test_a_result_for_later_is_fetched_once_and_only_when_looked_at() -> None:
     fetched: list[int] = []
-    state = Success("done", Later(lambda: fetched.append(1) or "value"))
+
+    def fetch() -> str:
+        fetched.append(1)
+        return "value"
+
+    state = Success("done", Later(fetch))
     assert fetched == []
     assert (state.result, state.result, fetched) == ("value", "value", [1])
 
