@@ -102,9 +102,10 @@ def test_the_command_answers_without_extras(
 
 
 @pytest.mark.slow
-def test_the_demo_without_its_extra_says_what_to_install(installed: Path, tmp_path: Path) -> None:
+def test_the_demo_without_its_extra_says_so_and_leaves_nothing(installed: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [installed / "pipehooks", "demo"], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert done.returncode == 1
     assert "pip install 'airflow-provider-pipehooks[demo]'" in done.stdout
+    assert list(tmp_path.iterdir()) == []

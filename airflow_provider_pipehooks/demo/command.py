@@ -88,14 +88,12 @@ def demonstrate(console: Console, *, keep: bool) -> int:
     dags = find_dags(Path(airflow_provider_pipehooks.__file__).parent)
     console.print(INTRODUCTION)
     home = Path.cwd() / ".demo" if INSTALLED in dags.parents else dags.parent / ".demo"
-    if home.is_symlink():
-        raise CannotStart(f"{home} is a link, and the demo deletes what is in that folder. Remove the link.")
     try:
         with processes.folder(home):
             code = perform(console, home, dags, keep=keep)
         if keep:
             console.print("\nEnded.")
-    except Interrupted:
+    except (Interrupted, ModuleNotFoundError):
         shutil.rmtree(home, ignore_errors=True)
         raise
     if code == 0 and not keep:

@@ -21,6 +21,8 @@ from airflow_provider_pipehooks.standin.server import LOOPBACK
 MARK = "PIPEHOOKS_DEMO"
 #: How long a process may take to end by itself; its database is thrown away in any case.
 GRACE_S = 3.0
+#: In a demo's folder; held while it runs.
+LOCK = "lock"
 #: Ctrl-C, a request to end, a closed terminal.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -40,10 +42,11 @@ def free_port() -> int:
 def folder(home: Path) -> Iterator[None]:
     """The demo's folder, empty; what a killed demo left there, files and processes, is cleared first.
 
-    :raises CannotStart: another demo is using it.
+    :raises CannotStart: another demo is using it, or it is none of a demo: what is in it would be deleted.
     """
+    refuse_if_not_ours(home)
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
+    with (home / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
@@ -57,6 +60,17 @@ def folder(home: Path) -> Iterator[None]:
             end_all(home)
 
 
+def refuse_if_not_ours(home: Path) -> None:
+    """Every demo leaves its lock; whoever made a folder without one would miss what is in it."""
+    if home.is_symlink():
+        raise CannotStart(f"{home} is a link, and the demo deletes what is in that folder. Remove the link.")
+    if home.is_dir() and any(home.iterdir()) and not (home / LOCK).is_file():
+        raise CannotStart(
+            f"{home} is not from a demo, which would delete what is in it. Move it away, or run the demo in "
+            f"another folder."
+        )
+
+
 def ignore_signals() -> None:
     """From now on the demo ends by itself, and soon: a second Ctrl-C must not leave something running."""
     for each in SIGNALS:
@@ -68,7 +82,7 @@ def clear(home: Path) -> None:
     for path in home.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != "lock":
+        elif path.name != LOCK:
             path.unlink(missing_ok=True)
 
 

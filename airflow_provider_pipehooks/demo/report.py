@@ -91,7 +91,8 @@ def say_where_to_look(console: Console, airflow: Airflow, *, keep: bool) -> None
     """How to get at Airflow's pages."""
     console.print("\n[bold]Look around in Airflow[/]")
     if not keep:
-        console.print("  KEEP=1 make demo  leaves it running at the end and says how to log in.\n")
+        console.print("  pipehooks demo --keep  leaves it running at the end and says how to log in.")
+        console.print("  In a checkout that is KEEP=1 make demo.\n")
         return
     from airflow_provider_pipehooks.demo.airflow import USER
 

@@ -94,6 +94,7 @@ def test_a_process_that_does_not_want_to_end_and_its_child_are_ended(
 
 def test_what_a_killed_demo_left_is_cleared(tmp_path: Path) -> None:
     left = processes.start(tmp_path, SLEEPER, {}, tmp_path / "logs" / "old.log")
+    (tmp_path / "lock").touch()
     (tmp_path / "airflow.db").write_text("old")
     with folder(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == ["lock"]
@@ -107,6 +108,23 @@ def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
         with pytest.raises(CannotStart, match="Another demo is running"), folder(tmp_path):
             pass
         assert (tmp_path / "airflow.db").exists()
+
+
+def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.md").write_text("the only copy")
+    with pytest.raises(CannotStart, match="is not from a demo"), folder(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.md"]
+
+
+def test_nothing_is_deleted_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "lock").touch()
+    (tmp_path / "elsewhere" / "thesis.md").write_text("the only copy")
+    (tmp_path / ".demo").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CannotStart, match=r"\.demo is a link"), folder(tmp_path / ".demo"):
+        pass
+    assert (tmp_path / "elsewhere" / "thesis.md").exists()
 
 
 def test_a_dead_process_is_told_with_its_last_lines(tmp_path: Path) -> None:
