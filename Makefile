@@ -52,12 +52,16 @@ $(READY): requirements/dev.lock setup.cfg
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@# uv installs the 230 pinned packages in a third of pip's time
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements/dev.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-lock: $(READY) ## write the pinned versions anew from setup.cfg
-	$(BIN)/uv pip compile --python-version 3.11 --extra dev setup.cfg --no-header --no-annotate -o requirements/dev.lock
+# What is pinned stays as it is; a newer one has to be asked for: make lock UPGRADE="--upgrade-package requests"
+UPGRADE ?=
+
+lock: $(READY) ## write the pinned versions and their hashes anew from setup.cfg
+	$(BIN)/uv pip compile --python-version 3.11 --extra dev setup.cfg --no-header --no-annotate --generate-hashes \
+		$(UPGRADE) --output-file requirements/dev.lock
 
 clean:
 	rm -rf $(VENV) .demo build dist *.egg-info
