@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from datetime import datetime, timezone
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG, Connection
 
+from airflow_provider_pipehooks.core.run import Failure, Run
+from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.hooks.databricks import DatabricksHook
 from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
+from airflow_provider_pipehooks.notifications.message import Alert, FailedTask, body, subject
 from airflow_provider_pipehooks.options import OPTIONS
 
 ROOT = Path(__file__).parent.parent
@@ -151,6 +155,40 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert set(re.findall(r"`make ([\w-]+)`", named)) <= targets
 
 
+def test_the_readmes_alert_is_in_the_words_of_today() -> None:
+    shown = re.search(r"```text\n(Subject: .*?)```", PAGES["README.md"], re.DOTALL)
+    standin, airflow = (
+        "http://127.0.0.1:32783",
+        "http://127.0.0.1:54383/dags/dbt_cloud_nightly/runs/demo_bad_rows",
+    )
+    run = Run(
+        service="dbt_cloud",
+        run_id=70403110257005,
+        state=RunState.ERROR,
+        status="Error",
+        name="marts",
+        message="step 3, Invoke dbt with `dbt build --vars '{bad_rows: true}'`, failed",
+        url=f"{standin}/deploy/1/projects/11/runs/70403110257005/",
+        failures=(
+            Failure(
+                name="test.analytics.order_amounts_are_not_negative",
+                message="Got 2 results, configured to fail if != 0",
+            ),
+        ),
+    )
+    log_url = f"{airflow}/tasks/marts.verify?try_number=1"
+    alert = Alert(
+        dag_id="dbt_cloud_nightly",
+        dag_run_id="demo_bad_rows",
+        when=datetime(2026, 11, 27, 21, 25, 22, tzinfo=timezone.utc),
+        logical_date=datetime(2026, 11, 27, 21, 24, 45, 576762, tzinfo=timezone.utc),
+        url=airflow,
+        tasks=(FailedTask(task_id="marts.verify", try_number=1, max_tries=1, log_url=log_url, run=run),),
+    )
+    assert shown is not None
+    assert shown[1] == f"Subject: {subject(alert)}\n\n{body(alert)}"
+
+
 def test_the_readme_is_short() -> None:
     assert len(PAGES["README.md"].splitlines()) <= 160
 
@@ -197,14 +235,25 @@ def test_every_page_is_in_the_index() -> None:
 # --- the walk ---------------------------------------------------------------------------------------------
 
 
+#: A function, class or method of this name, or a constant.
+DEFINED = r"^(?:\s*(?:class|def|async def) )?{}\b"
+
+
 def test_the_walk_leads_to_files_that_have_what_it_names() -> None:
     walk = rows("| question | file | look for |", "walk.md")
     assert len(walk) == 10
     for question, files, names in walk:
         texts = [(PACKAGE / file).read_text() for file in re.findall(r"`([\w/.]+)`", files)]
-        for name in re.findall(r"`(\w+)`", names):
-            defined = re.compile(rf"^(?:class |def |async def )?{name}\b", re.MULTILINE)
-            assert any(defined.search(text) for text in texts), (question, name)
+        found = [
+            {
+                name
+                for name in re.findall(r"`(\w+)`", names)
+                if re.search(DEFINED.format(name), text, re.MULTILINE)
+            }
+            for text in texts
+        ]
+        assert set().union(*found) == set(re.findall(r"`(\w+)`", names)), question
+        assert all(found), f"{question}: a file has none of what is looked for"
 
 
 def test_the_map_of_contributing_has_every_room() -> None:
