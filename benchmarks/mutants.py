@@ -22,8 +22,15 @@ from benchmarks.results import machine, table, write_section
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "airflow_provider_pipehooks"
-ROOMS = ("core", "services")
-TESTS = ("tests/core", "tests/services")
+#: The pure rooms, and files of the same kind elsewhere.
+FILES = ("core/*", "services/*", "handlers/dispatch", "notifications/message", "triggers/poller/pace")
+TESTS = (
+    "tests/core",
+    "tests/services",
+    "tests/handlers/test_dispatch.py",
+    "tests/notifications/test_message.py",
+    "tests/triggers/poller/test_pace.py",
+)
 #: They look at the code itself, which the copy has changed, and so fail without any mutant.
 NOT_IN_A_COPY = ("tests/services/test_any_answer.py::test_every_call_of_a_service_is_driven",)
 CONFIG = """
@@ -44,7 +51,7 @@ SURVIVED, UNTESTED = {0}, {33, 5}
 
 def main(only: Sequence[str]) -> int:
     """Run, print the score of each file and what survived."""
-    files = [f"{PACKAGE}/{name}.py" for name in only] or [f"{PACKAGE}/{room}/*.py" for room in ROOMS]
+    files = [f"{PACKAGE}/{name}.py" for name in only or FILES]
     with tempfile.TemporaryDirectory(prefix="pipehooks-mutants-") as folder:
         copy = Path(folder)
         for name in (PACKAGE, "tests"):

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # ships no types; a dependency of Airflow itself
+import psutil  # a dependency of Airflow itself
 
 from airflow_provider_pipehooks.standin.server import LOOPBACK
 

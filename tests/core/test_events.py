@@ -14,6 +14,7 @@ from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.events import (
     EndReason,
+    HookProgress,
     LookFailed,
     SomethingWaits,
     StateChanged,
@@ -125,3 +126,50 @@ def test_a_trigger_tells_the_end_or_that_something_waits() -> None:
 def test_a_payload_that_is_neither_is_refused(payload: Any) -> None:
     with pytest.raises(ValueError, match=r"Not the record|not the end"):
         read_event(payload)
+
+
+def test_an_end_is_read_with_every_field() -> None:
+    record = {
+        "reason": "deadline",
+        "run": a_run().to_json(),
+        "message": "late",
+        "changes": [change.to_json() for change in between(None, a_run(), datetime.now(timezone.utc))],
+    }
+    end = WaitEnded.from_json(record)
+    assert (end.reason, end.run, end.message) == ("deadline", a_run(), "late")
+    assert [change.to_json() for change in end.changes] == record["changes"]
+    assert WaitEnded.from_json({"reason": "refused"}) == WaitEnded(reason="refused")
+    assert (
+        WaitEnded.from_json({"reason": "refused", "changes": None, "run": None, "message": None}).changes
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        ({"reason": "bored"}, "reason is 'bored'"),
+        ({"reason": "run_ended"}, "it says that the run ended, but its run did not"),
+        (
+            {"reason": "run_ended", "run": a_run().to_json()},
+            "it says that the run ended, but its run did not",
+        ),
+        ({"message": "x"}, "KeyError('reason')"),
+        (None, "it is a NoneType"),
+    ],
+)
+def test_what_is_wrong_with_a_payload_is_told(payload: Any, says: str) -> None:
+    with pytest.raises(ValueError, match="Not the record of a trigger's event") as raised:
+        WaitEnded.from_json(payload)
+    assert says in str(raised.value)
+
+
+def test_something_that_waits_needs_a_run() -> None:
+    assert SomethingWaits.from_json({"waits": a_run().to_json()}) == SomethingWaits(run=a_run())
+    with pytest.raises(ValueError, match="Not the record of a trigger's event"):
+        SomethingWaits.from_json({"waits": a_run().to_json(), "changes": 3})
+
+
+def test_a_hooks_progress_reads_as_a_line() -> None:
+    failed = HookProgress(hook_name="h", state="FAILED", error=ValueError("no"))
+    assert str(failed) == "Hook h FAILED: ValueError: no"

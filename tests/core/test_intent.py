@@ -159,3 +159,22 @@ def test_the_next_attempt_knows_nothing_of_the_last_run() -> None:
 def test_something_else_than_an_intent_is_refused(record: Any) -> None:
     with pytest.raises(ValueError, match="Not the record of an intent"):
         Intent.from_json(record)
+
+
+def test_an_intent_goes_from_step_to_step() -> None:
+    placed = UNANSWERED.at(41)
+    assert (placed.baseline, placed.remote_run_id, placed.adopted) == (41, None, False)
+    started = placed.answered(42)
+    assert (started.baseline, started.remote_run_id, started.adopted) == (41, 42, False)
+    adopted = placed.answered(43, adopted=True)
+    assert (adopted.remote_run_id, adopted.adopted) == (43, True)
+    again = adopted.next_attempt()
+    assert again == replace(
+        adopted, attempt=adopted.attempt + 1, baseline=0, remote_run_id=None, adopted=False
+    )
+    assert again.tag != adopted.tag
+
+
+def test_a_decision_without_a_run_names_what_was_written_down() -> None:
+    assert Decision.GONE.explain(None, ANSWERED).startswith(f"Run {ANSWERED.remote_run_id} of the last try")
+    assert Decision.GONE.explain(None, None).startswith("Run None of the last try")

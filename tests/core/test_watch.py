@@ -16,11 +16,18 @@ from airflow_provider_pipehooks.core.events import (
     StateChanged,
     StillWaiting,
     UnknownStatusSeen,
+    WaitEnded,
     WatchEvent,
 )
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.core.watch import HEARTBEAT_S, LONGEST_PAUSE_S, NOT_FOUND_GRACE_S, Watch
+from airflow_provider_pipehooks.core.watch import (
+    HEARTBEAT_S,
+    LONGEST_PAUSE_S,
+    NOT_FOUND_GRACE_S,
+    Watch,
+    confirming,
+)
 from tests.core.anything import a_run, bounded
 from tests.core.observations import (
     DENIED,
@@ -309,3 +316,93 @@ def test_waits_that_met_the_same_trouble_come_back_at_different_times() -> None:
         for spread in (0, 0.5, 1)
     ]
     assert pauses == [60, 67.5, 75]
+
+
+# --- word for word ----------------------------------------------------------------------------------------
+
+
+def test_a_cancel_is_seen_confirmed_for_twenty_seconds_each_second() -> None:
+    assert confirming(1000.0) == Watch(poll_interval_s=1.0, since_s=1000.0, deadline_s=1020.0)
+
+
+def test_a_wait_knows_what_it_has_seen() -> None:
+    queued, running, ended = (a_run(state) for state in (RunState.QUEUED, RunState.RUNNING, RunState.SUCCESS))
+    watch = Watch(poll_interval_s=5.0, since_s=1000.0, trouble=3, reread=True)
+    step = watching.look(watch, queued, 1001.0)
+    assert step.watch == replace(
+        watch, run=queued, looks=1, trouble=0, reread=False, heartbeat_s=1001.0, changes=step.watch.changes
+    )
+    assert [(change.new, change.at.timestamp()) for change in step.watch.changes] == [
+        (RunState.QUEUED, 1001.0)
+    ]
+    assert (step.pause_s, step.reread_connection, step.end) == (5.0, False, None)
+    again = watching.look(step.watch, queued, 1002.0)
+    assert again.watch.changes is step.watch.changes
+    assert (again.events, again.watch.looks, again.watch.heartbeat_s) == ((), 2, 1001.0)
+    on = watching.look(again.watch, running, 1003.0)
+    assert [change.new for change in on.watch.changes] == [RunState.QUEUED, RunState.RUNNING]
+    over = watching.look(on.watch, ended, 1004.0)
+    assert over.end == WaitEnded(reason="run_ended", run=ended, changes=over.watch.changes)
+    assert over.watch.changes[-1].new is RunState.SUCCESS
+    assert over.watch.changes[-1].at.tzinfo is not None
+
+
+def test_a_repair_in_place_is_a_change_though_the_state_is_the_same() -> None:
+    first = watching.look(Watch(poll_interval_s=5.0, since_s=0.0), a_run(), 1.0).watch
+    second = watching.look(first, a_run(attempt=2), 2.0).watch
+    assert [(change.attempt, change.new) for change in second.changes][-1] == (2, RunState.RUNNING)
+
+
+def test_once_a_minute_it_is_told_that_the_run_goes_on() -> None:
+    watch = watching.look(Watch(poll_interval_s=5.0, since_s=1000.0), a_run(), 1000.0).watch
+    assert watching.look(watch, a_run(), 1059.9).events == ()
+    step = watching.look(watch, a_run(), 1060.0)
+    assert step.events == (StillWaiting(run=a_run(), waited_s=60.0, looks=2),)
+    assert step.watch.heartbeat_s == 1060.0
+
+
+def test_an_end_that_is_not_the_runs_carries_what_was_seen() -> None:
+    watch = watching.look(
+        Watch(poll_interval_s=5.0, since_s=1000.0, deadline_s=1010.0), a_run(), 1001.0
+    ).watch
+    late = watching.look(watch, a_run(), 1010.0)
+    assert late.end == WaitEnded(
+        reason="deadline",
+        run=a_run(),
+        message="Gave up after waiting 10 s: it is RUNNING. "
+        "Raise the time limit, or look why it takes longer.",
+        changes=watch.changes,
+    )
+    never = watching.look(Watch(poll_interval_s=5.0, since_s=1000.0, deadline_s=1010.0), UNAVAILABLE, 1010.0)
+    assert never.end is not None
+    assert never.end.message == (
+        "Gave up after waiting 10 s: it was never seen. Raise the time limit, or look why it takes longer."
+    )
+    refused = watching.look(watch, REFUSED, 1002.0)
+    assert refused.end == WaitEnded(
+        reason="refused", run=a_run(), message="GET /run answered 400", changes=watch.changes
+    )
+    assert watching.look(watch, MISSING, 1002.0).end == WaitEnded(
+        reason="not_found", run=a_run(), message="GET /run answered 404", changes=watch.changes
+    )
+
+
+def test_a_failed_look_is_counted_and_stretches_the_pause() -> None:
+    watch = Watch(poll_interval_s=10.0, since_s=1000.0, spread=1.0)
+    pauses = []
+    for at in range(4):
+        step = watching.look(watch, UNAVAILABLE, 1001.0 + at)
+        watch = step.watch
+        assert (watch.trouble, watch.looks) == (at + 1, at + 1)
+        assert step.events == (LookFailed(error=UNAVAILABLE, in_a_row=at + 1, pause_s=step.pause_s),)
+        pauses.append(step.pause_s)
+    assert pauses == [12.5, 25.0, 50.0, 100.0]
+    denied = watching.look(watch, DENIED, 1010.0)
+    assert (denied.reread_connection, denied.watch.reread, denied.watch.looks) == (True, True, 5)
+
+
+def test_a_missing_run_gets_its_grace_from_the_beginning_of_the_wait() -> None:
+    watch = Watch(poll_interval_s=30.0, since_s=1000.0)
+    assert watching.look(watch, MISSING, 1059.9).pause_s == 5.0
+    assert watching.look(replace(watch, poll_interval_s=2.0), MISSING, 1001.0).pause_s == 2.0
+    assert watching.look(watch, MISSING, 1060.0).end is not None

@@ -94,3 +94,67 @@ def test_a_negative_limit_and_a_hook_that_cannot_be_called_are_refused() -> None
         Hook(failing, max_allowable_consecutive_failures=-1)
     with pytest.raises(TypeError, match="callable"):
         Hook(5)  # type: ignore[arg-type]
+
+
+def test_what_a_hook_returns_is_given_back_and_nothing_when_it_raised() -> None:
+    dispatcher = Dispatcher()
+    assert dispatcher.call(Hook(lambda event: event * 2), 21) == 42
+    assert dispatcher.call(Hook(failing), 21) is None
+
+
+def test_a_hook_that_is_off_does_not_keep_the_next_one_from_running() -> None:
+    told: list[object] = []
+    off = Hook(told.append)
+    off.enabled = False
+    Dispatcher([off, Hook(lambda event: told.append(f"next {event}"))]).dispatch(1)
+    assert told == ["next 1"]
+
+
+def test_a_success_sets_the_count_of_failures_back() -> None:
+    answers = iter([ValueError(), None, ValueError()])
+
+    def hook(event: object) -> None:
+        if (error := next(answers)) is not None:
+            raise error
+
+    flaky = Hook(hook, max_allowable_consecutive_failures=1)
+    dispatcher = Dispatcher([flaky])
+    assert [(dispatcher.dispatch(1), flaky.failures)[1] for _ in range(3)] == [1, 0, 1]
+    assert flaky.enabled
+
+
+def test_the_log_says_what_comes_of_a_failure_and_of_a_limit(caplog: pytest.LogCaptureFixture) -> None:
+    hook, error = Hook(failing, name="h", max_allowable_consecutive_failures=0), ValueError("no")
+    told: list[HookProgress] = []
+    Dispatcher(record=told.append).failed(hook, error)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Hook h failed, what it was told of goes on: ValueError('no')",
+        "Hook h is switched off after 1 failures in a row",
+    ]
+    assert caplog.records[0].exc_info is not None
+    assert caplog.records[0].exc_info[1] is error
+    assert [(each.hook_name, each.state, each.error) for each in told] == [
+        ("h", "FAILED", error),
+        ("h", "DISABLED", error),
+    ]
+
+
+def test_a_record_that_cannot_be_made_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def record(progress: HookProgress) -> None:
+        raise OSError("disk full")
+
+    Dispatcher([Hook(failing, name="h")], record=record).dispatch(1)
+    last = caplog.records[-1]
+    assert last.getMessage() == "Could not record that hook h is FAILED"
+    assert last.exc_info is not None
+
+
+class Callable_:
+    def __call__(self, event: object) -> None:
+        raise AssertionError(event)
+
+
+def test_a_hook_has_the_name_a_person_knows() -> None:
+    assert Hook(failing).name == "failing"
+    assert Hook(Callable_()).name == "Callable_"
+    assert Hook(failing, name="mine").name == "mine"

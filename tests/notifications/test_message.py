@@ -186,3 +186,75 @@ def test_terminal_colours_and_broken_characters_are_left_out() -> None:
 def test_no_room_for_a_message_is_said() -> None:
     with pytest.raises(ValueError, match="shorten the message attributes"):
         safe_body("x" * 100, 20)
+
+
+# --- word for word ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (alert(), "Airflow: orders failed"),
+        (alert(*mapped(3)), "Airflow: orders failed: build[0], build[1], build[2]"),
+        (alert(*mapped(4)), "Airflow: orders failed: build[0], build[1], build[2] (+1 more)"),
+        (alert(happened="succeeded"), "Airflow: orders succeeded"),
+    ],
+)
+def test_a_subject_is_told_word_for_word(told: Alert, line: str) -> None:
+    assert subject(told) == line
+
+
+def test_a_body_without_much_to_tell_is_told_word_for_word() -> None:
+    told = alert(happened="missed its deadline", reason="timed_out", unfinished=1)
+    assert body(told) == (
+        "DAG orders missed its deadline.\n"
+        "\n"
+        "DAG run:  manual__1\n"
+        "Reason:   timed_out\n"
+        "Sent:     2026-01-02T03:04:05+00:00\n"
+        f"Alert id: {told.alert_id}\n"
+        "\n"
+        "1 other task had not finished when this was sent.\n"
+    )
+
+
+def test_one_task_is_told_word_for_word() -> None:
+    who = replace(RUN, cancelled_by="Ada", failures=RUN.failures[:3], message="a\nb", name=None, url=None)
+    told = alert(FailedTask(task_id="t", try_number=1, run=who))
+    assert body(told).split("\n\n")[2] == (
+        "Task t: failed (try 1): databricks_jobs run 77 cancelled by Ada\n"
+        "  Message: a\n"
+        "    b\n"
+        "  - step_0: boom\n"
+        "  - step_1: boom\n"
+        "  - step_2: boom\n"
+    )
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_remotes_text_is_cut_at_its_length(over: int) -> None:
+    told = alert(FailedTask(task_id="t", exception="x" * (1_000 + over)))
+    assert body(told).endswith("x" * 10 + (" [...]\n" if over else "\n"))
+    assert body(told).count("x") == 1_000
+
+
+@pytest.mark.parametrize("count", [10, 11, 50, 51])
+def test_full_and_listed_tasks_end_where_they_should(count: int) -> None:
+    text = body(alert(*mapped(count)))
+    assert text.count("  Log:") == min(count, 10)
+    assert text.count("Task build[") == min(count, 50)
+    assert text.endswith("and 1 more\n") == (count == 51)
+
+
+def test_gaps_of_a_subject_become_single_spaces() -> None:
+    assert safe_subject("a\tb\x00c\x85d\u2028e  f") == "a b c d e f"
+    assert safe_subject("x" * 99) == "x" * 99
+    assert safe_subject("x" * 100) == "x" * 96 + "..."
+    assert safe_subject("x" * 95 + "   y z") == "x" * 95 + " y z"
+
+
+def test_a_body_fits_to_the_byte() -> None:
+    assert safe_body("abc", 3 + len('{"default": ""}')) == "abc"
+    cut = safe_body("a" * 500, 200)
+    assert len(json.dumps({"default": cut})) == 200
+    assert cut.startswith("aaa")

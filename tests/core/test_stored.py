@@ -1,0 +1,40 @@
+"""What core stores is read by versions before and after, and anything else is a ValueError."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_pipehooks.core.records import VERSION_KEY
+from tests.core.anything import bounded, objects, values
+from tests.core.stored import FORMATS, without_versions
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_yesterdays_record_says_the_same_today(name: str) -> None:
+    form = FORMATS[name]
+    again = form.write(form.read(form.yesterday))
+    assert again[VERSION_KEY] == 1
+    today = without_versions(again)
+    assert {key: today[key] for key in form.yesterday} == form.yesterday
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_tomorrows_record_is_read_without_what_is_not_known_yet(name: str) -> None:
+    form = FORMATS[name]
+    tomorrows = {VERSION_KEY: 2, "colour": {"new": [1, "x"]}, **form.yesterday}
+    assert form.read(tomorrows) == form.read(form.yesterday)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@bounded
+@given(data=st.data())
+def test_anything_else_is_read_or_a_value_error(name: str, data: st.DataObject) -> None:
+    form = FORMATS[name]
+    key = data.draw(st.sampled_from(sorted(form.yesterday)))
+    for record in (data.draw(values), data.draw(objects), {**form.yesterday, key: data.draw(values)}):
+        try:
+            form.read(record)
+        except ValueError as err:
+            assert len(str(err)) < 2000, "a record is quoted, not poured out"  # noqa: PT017
