@@ -27,6 +27,7 @@ from airflow_provider_pipehooks.core.run_state import RunState
 #: Whose clock a time is of: the remote's, or that of the process that saw the change.
 Source = Literal["remote", "look"]
 Key = tuple[str, str, int, str]
+MOST_CHANGES = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,10 +134,13 @@ def _passed(run: Run) -> Iterator[tuple[RunState, datetime | None]]:
 
 
 def merged(known: Iterable[Change], more: Iterable[Change]) -> tuple[Change, ...]:
-    """Each change once, in the order they came; a time of the remote's is better than one of ours."""
+    """Each change once, in the order they came; a time of the remote's is better than one of ours.
+
+    :return: the newest of them: a run that is repaired without end fills no XCom.
+    """
     rows: dict[Key, Change] = {}
     for change in (*known, *more):
         before = rows.get(change.key)
         if before is None or (before.source == "look" and change.source == "remote"):
             rows[change.key] = change
-    return tuple(rows.values())
+    return tuple(rows.values())[-MOST_CHANGES:]

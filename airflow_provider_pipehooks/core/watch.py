@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_pipehooks.core.changes import Change, between
+from airflow_provider_pipehooks.core.changes import Change, between, merged
 from airflow_provider_pipehooks.core.errors import AccessDenied, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.events import (
     EndReason,
@@ -129,7 +129,7 @@ def _changes(watch: Watch, run: Run, now_s: float) -> tuple[Change, ...]:
     old = watch.run
     if old is not None and old.state is run.state and old.attempt == run.attempt:
         return watch.changes
-    return watch.changes + between(old, run, datetime.fromtimestamp(now_s, tz=timezone.utc))
+    return merged(watch.changes, between(old, run, datetime.fromtimestamp(now_s, tz=timezone.utc)))
 
 
 def _look_failed(watch: Watch, error: RemoteCallError, now_s: float) -> Step:

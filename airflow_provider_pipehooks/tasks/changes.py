@@ -13,8 +13,6 @@ from airflow_provider_pipehooks.core.changes import Change, merged
 from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY
 
 CHANGES_KEY = "pipehooks_changes"
-#: The newest are kept: a run that is repaired a hundred times need not fill an XCom.
-MOST_CHANGES = 100
 
 
 class Changes:
@@ -37,7 +35,7 @@ class Changes:
 
     def to_json(self) -> list[dict[str, Any]]:
         """``[{"service", "run_id", "attempt", "old", "new", "at", "source"}, ...]``, oldest first."""
-        return [change.to_json() for change in self._known[-MOST_CHANGES:]]
+        return [change.to_json() for change in self._known]
 
     def read(self, records: Any) -> None:
         """Take in what :meth:`to_json` wrote. What cannot be read is left out: no wait may end for it."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_pipehooks.core.changes import Change, between, merged
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
+from airflow_provider_pipehooks.core.watch import Watch, look
 from tests.core.anything import a_run, bounded, runs, shaped, values
 
 MADE = datetime(2026, 11, 1, 6, 0, tzinfo=timezone.utc)
@@ -52,13 +53,19 @@ def test_whatever_was_missed_the_changes_are_the_same(looks: list[Run]) -> None:
 
 
 @bounded
-@given(st.lists(runs, max_size=6))
-def test_no_change_is_told_twice_by_one_wait(looks: list[Run]) -> None:
-    one_run = [Run(**{**vars(run), "run_id": 42, "attempt": 1}) for run in looks]
-    states = [run for run in one_run if run.state is not None]
-    ordered = sorted(states, key=lambda run: run.state or 0)
-    keys = [change.key for change in seen(ordered)]
-    assert len(keys) == len(set(keys)) or len({run.state for run in ordered if run.is_terminal}) > 1
+@given(st.lists(st.sampled_from([*LIFE, a_run(None)]), max_size=12))
+def test_no_change_is_kept_twice_by_one_wait_whatever_the_remote_says_in_turn(looks: list[Run]) -> None:
+    watch = Watch(poll_interval_s=5.0, since_s=0.0)
+    for at, run in enumerate(looks):
+        watch = look(watch, run, float(at)).watch
+    keys = [change.key for change in watch.changes]
+    assert len(keys) == len(set(keys)) <= 3
+
+
+def test_only_the_newest_changes_are_kept() -> None:
+    repairs = [between(None, a_run(RunState.RUNNING, attempt=number), LOOKED) for number in range(2, 203)]
+    kept = merged((), [change for changes in repairs for change in changes])
+    assert [change.attempt for change in kept] == list(range(103, 203))
 
 
 def test_a_run_that_never_left_the_queue_did_not_run() -> None:
