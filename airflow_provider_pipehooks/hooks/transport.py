@@ -1,6 +1,6 @@
 """Two senders of the same requests: ``requests`` for workers, ``aiohttp`` for the triggerer.
 
-Both are dependencies of the http provider already. They only move bytes; :mod:`services.base` reads them.
+Both are dependencies of the http provider already. They only move bytes; :mod:`services.reading` reads them.
 """
 
 from __future__ import annotations
