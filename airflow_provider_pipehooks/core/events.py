@@ -17,6 +17,7 @@ from airflow_provider_pipehooks.core.records import (
     reading,
 )
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.texts import shorten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class StateChanged:
 
     def __str__(self) -> str:
         since = f"{self.old.status} -> " if self.old else ""
-        reason = f": {self.new.message}" if self.new.message else ""
+        reason = f": {shorten(self.new.message)}" if self.new.message else ""
         return f"{self.new.label} is {since}{self.new.status}{reason}"
 
 

@@ -19,6 +19,22 @@ _SECRETS = (
 )
 
 
+#: What a log, a database or a mail cannot hold: control characters but newline and tab, lone surrogates.
+#: Postgres refuses a NUL, whatever writes UTF-8 a surrogate: in a trigger's event either of them
+#: ends the whole triggerer (seen on Airflow 3.3.2).
+_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """A text that can be stored, logged and sent: without colours, and with a sign for what cannot be."""
+    return _UNFIT.sub("\ufffd", ANSI.sub("", text.replace("\r\n", "\n"))) if _UNFIT.search(text) else text
+
+
+def cut(text: str, limit: int) -> str:
+    """As much of a text as a record should hold, with a mark where it was longer."""
+    return text if len(text) <= limit else f"{text[: limit - 6]} [...]"
+
+
 def without_secrets(text: str) -> str:
     """Hide what looks like a token or password in a text that we did not write."""
     for pattern, shown in _SECRETS:

@@ -6,6 +6,7 @@ import ast
 import copy
 import json as json_lib
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
@@ -54,6 +55,7 @@ class _DatabricksRunOperator(RemoteRunOperator):
     """
 
     service_name: ClassVar[str] = "databricks_jobs"
+    interval_argument: ClassVar[str] = "polling_period_seconds"
     official_keys: ClassVar[Mapping[str, str]] = {
         "run_id": "run_id",
         "run_page_url": "url",
@@ -70,12 +72,12 @@ class _DatabricksRunOperator(RemoteRunOperator):
         *,
         json: Any = None,
         databricks_conn_id: str = "databricks_default",
-        polling_period_seconds: float = 30,
+        polling_period_seconds: float | timedelta = 30,
         databricks_retry_limit: int = 3,
         databricks_retry_delay: float = 1,
         databricks_retry_args: dict[Any, Any] | None = None,
         wait_for_termination: bool = True,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         on_cancel: OnCancel = "cancel",
         success_with_failures: bool = False,

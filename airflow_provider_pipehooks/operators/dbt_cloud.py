@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
@@ -52,6 +53,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
     """
 
     service_name: ClassVar[str] = "dbt_cloud"
+    interval_argument: ClassVar[str] = "check_interval"
     official_keys: ClassVar[Mapping[str, str]] = {"job_run_id": "run_id", "job_run_url": "url"}
     template_fields: Sequence[str] = (
         "dbt_cloud_conn_id",
@@ -79,8 +81,8 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         steps_override: list[str] | None = None,
         schema_override: str | None = None,
         wait_for_termination: bool = True,
-        timeout: float = WEEK_S,
-        check_interval: float = 60,
+        timeout: float | timedelta | None = WEEK_S,
+        check_interval: float | timedelta = 60,
         additional_run_config: dict[str, Any] | None = None,
         reuse_existing_run: bool = False,
         retry_from_failure: bool = False,

@@ -6,11 +6,13 @@ import random
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
 from airflow_provider_pipehooks.compat import memory, tries
+from airflow_provider_pipehooks.core.durations import as_limit, as_seconds
 from airflow_provider_pipehooks.core.errors import (
     ConfigurationError,
     NotFound,
@@ -48,6 +50,8 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
     :param hook_params: of the hook, such as ``timeout_seconds`` and ``retry_limit``.
     """
 
+    #: What users call ``poll_interval``.
+    interval_argument: ClassVar[str] = "poll_interval"
     operator_extra_links = (RemoteRunLink(),)
     ui_color = "#e8f0f7"
 
@@ -55,8 +59,8 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         self,
         *,
         wait_for_termination: bool,
-        poll_interval: float,
-        wait_timeout: float | None,
+        poll_interval: float | timedelta,
+        wait_timeout: float | timedelta | None,
         deferrable: bool,
         on_cancel: OnCancel,
         hook_params: dict[str, Any] | None,
@@ -66,8 +70,8 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         if on_cancel not in ("cancel", "keep"):
             raise ConfigurationError(f"on_cancel must be 'cancel' or 'keep', not {on_cancel!r}.")
         self.wait_for_termination = wait_for_termination
-        self.poll_interval = poll_interval
-        self.wait_timeout = wait_timeout
+        self.poll_interval = as_seconds(poll_interval, f"{self.interval_argument} of task {self.task_id!r}")
+        self.wait_timeout = as_limit(wait_timeout, f"timeout of task {self.task_id!r}")
         self.deferrable = deferrable
         self.on_cancel = on_cancel
         self.hook_params = hook_params or {}

@@ -13,17 +13,22 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import RunState
-from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.core.texts import cut, shorten
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.databricks_pages import PAGE, batches_of, read_batch
 from airflow_provider_pipehooks.services.reading import (
+    LONGEST_MESSAGE,
+    LONGEST_NAME,
+    any_id_or_none,
     data_of,
     id_or_none,
     object_or_empty,
     objects,
     text_or_none,
     time_from_ms,
+    url_or_none,
+    words_or_none,
 )
 
 NAME = "databricks_jobs"
@@ -117,7 +122,7 @@ def parse_run(data: Mapping[str, Any], *, with_failures_is_success: bool = False
 
     :raises ValueError: no usable ``run_id``: that is not a run.
     """
-    run_id = id_or_none(data.get("run_id"))
+    run_id = any_id_or_none(data.get("run_id"))
     if run_id is None:
         raise ValueError(f"Not a Databricks run: {shorten(json.dumps(data, default=str))}")
     old, new = object_or_empty(data.get("state")), object_or_empty(data.get("status"))
@@ -128,17 +133,19 @@ def parse_run(data: Mapping[str, Any], *, with_failures_is_success: bool = False
     life = text_or_none(new.get("state")) or text_or_none(old.get("life_cycle_state")) or ""
     result = text_or_none(details.get("code")) or text_or_none(old.get("result_state"))
     texts = (details.get("message"), old.get("state_message"), queue.get("message"), old.get("queue_reason"))
-    message = next((text for text in map(text_or_none, texts) if text), None)
+    message = words_or_none(next((text for text in map(text_or_none, texts) if text), None), LONGEST_MESSAGE)
     policy = SUCCESS if with_failures_is_success else USER
     state, kind = _outcome(life, old, details, message, policy)
     return Run(
         service=NAME,
         run_id=run_id,
         state=state,
-        status=f"{life} {result}" if result and life not in GOING_ON else life or "without a state",
-        job_id=id_or_none(data.get("job_id")),
-        name=text_or_none(data.get("run_name")) or text_or_none(data.get("task_key")),
-        url=text_or_none(data.get("run_page_url")),
+        status=cut(
+            f"{life} {result}" if result and life not in GOING_ON else life or "without a state", LONGEST_NAME
+        ),
+        job_id=any_id_or_none(data.get("job_id")),
+        name=words_or_none(data.get("run_name")) or words_or_none(data.get("task_key")),
+        url=url_or_none(data.get("run_page_url")),
         message=message,
         kind=kind,
         attempt=1 + sum(1 for item in objects(data.get("repair_history")) if item.get("type") == "REPAIR"),
@@ -328,6 +335,7 @@ class DatabricksJobs:
             )
         names = [_name(job) for job in (yield from self._jobs())]
         near = get_close_matches(name, names, n=3, cutoff=0.4) or sorted(names)[:3]
+        near = list(map(shorten, near))
         hint = f"Near: {', '.join(map(repr, near))}." if near else "This token sees none at all."
         raise ConfigurationError(f"No Databricks job is named {name!r}. {hint}")
 
@@ -357,7 +365,7 @@ class DatabricksJobs:
                 error = (yield from self._error_of(task)) if len(failures) < _MOST_OUTPUTS else None
                 failures.append(
                     Failure(
-                        name=key,
+                        name=shorten(key),
                         message=error or shorten(task.message or task.status),
                         url=task.url or run.url,
                     )
@@ -389,7 +397,7 @@ def _missing_task(parent: Run, task_key: str, whole: Mapping[str, Any]) -> Run:
     """A task may show only after its run has started; when the run is over it never will."""
     if not parent.is_terminal:
         return replace(parent, state=RunState.QUEUED, status=f"not started yet: task {task_key!r}")
-    keys = ", ".join(repr(key) for key in newest_attempts(objects(whole.get("tasks"))))
+    keys = shorten(", ".join(repr(key) for key in newest_attempts(objects(whole.get("tasks")))))
     raise ConfigurationError(f"{parent.label} has no task {task_key!r}. It has: {keys or 'none'}.")
 
 

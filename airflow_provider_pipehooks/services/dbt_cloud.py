@@ -12,10 +12,13 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.core.texts import cut, shorten
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.reading import (
+    LONGEST_MESSAGE,
+    LONGEST_NAME,
+    any_id_or_none,
     data_of,
     id_or_none,
     object_or_empty,
@@ -23,6 +26,8 @@ from airflow_provider_pipehooks.services.reading import (
     parse_json,
     text_or_none,
     time_from_text,
+    url_or_none,
+    words_or_none,
 )
 
 NAME = "dbt_cloud"
@@ -50,20 +55,20 @@ def parse_run(data: Mapping[str, Any]) -> Run:
 
     :raises ValueError: no usable ``id`` or ``status``: that is not a run.
     """
-    run_id, code = id_or_none(data.get("id")), data.get("status")
+    run_id, code = any_id_or_none(data.get("id")), data.get("status")
     if run_id is None or not isinstance(code, int) or isinstance(code, bool):
         raise ValueError(f"Not a dbt Cloud run: {shorten(json.dumps(data, default=str))}")
     state = STATES.get(code)
-    message = text_or_none(data.get("status_message"))
+    message = words_or_none(data.get("status_message"), LONGEST_MESSAGE)
     job = data.get("job")
     return Run(
         service=NAME,
         run_id=run_id,
         state=state,
-        status=text_or_none(data.get("status_humanized")) or WORDS.get(code, str(code)),
-        job_id=id_or_none(data.get("job_definition_id")),
-        name=text_or_none(job.get("name")) if isinstance(job, dict) else None,
-        url=text_or_none(data.get("href")),
+        status=words_or_none(data.get("status_humanized")) or WORDS.get(code, cut(str(code), LONGEST_NAME)),
+        job_id=any_id_or_none(data.get("job_definition_id")),
+        name=words_or_none(job.get("name")) if isinstance(job, dict) else None,
+        url=url_or_none(data.get("href")),
         message=message,
         kind=_kind(state, message),
         cancelled_by=_cancelled_by(data.get("audit")),
@@ -83,7 +88,7 @@ def _cancelled_by(audit: Any) -> str | None:
     """``{"cancellation": {"actor": {"id", "type", "name"}}}``, present with ``include_related=audit``."""
     for key in ("cancellation", "actor"):
         audit = audit.get(key) if isinstance(audit, dict) else None
-    return text_or_none(audit.get("name")) if isinstance(audit, dict) else None
+    return words_or_none(audit.get("name")) if isinstance(audit, dict) else None
 
 
 @dataclass(frozen=True)
@@ -229,11 +234,13 @@ class DbtCloud:
         if len(same) == 1 and (found := id_or_none(same[0].get("id"))):
             return found
         if same:
-            ids = ", ".join(str(item.get("id")) for item in same)
+            ids = ", ".join(shorten(str(item.get("id"))) for item in same)
             raise ConfigurationError(
                 f"{len(same)} dbt Cloud {what}s are named {name!r} (ids {ids}). Use job_id."
             )
-        names = [str(item.get("name")) for item in (yield from self._all(path, version, params or {}))]
+        names = [
+            shorten(str(item.get("name"))) for item in (yield from self._all(path, version, params or {}))
+        ]
         near = get_close_matches(name, names, n=3, cutoff=0.4) or sorted(names)[:3]
         hint = f"Near: {', '.join(map(repr, near))}." if near else "This token sees none at all."
         raise ConfigurationError(f"No dbt Cloud {what} is named {name!r}. {hint}")
@@ -271,9 +278,13 @@ class DbtCloud:
         failures: list[Failure] = []
         for step in failed:
             nodes = yield from self._failed_nodes(run, step)
-            failures += nodes or [Failure(name=str(step.get("name")), message=_log_tail(step), url=run.url)]
+            failures += nodes or [
+                Failure(name=shorten(str(step.get("name"))), message=_log_tail(step), url=run.url)
+            ]
         if failed and not run.message:
-            run = replace(run, message=f"step {failed[0].get('index')}, {failed[0].get('name')}, failed")
+            run = replace(
+                run, message=f"step {_shown(failed[0], 'index')}, {_shown(failed[0], 'name')}, failed"
+            )
         return run.with_failures(*failures)
 
     def _failed_nodes(self, run: Run, step: Mapping[str, Any]) -> Procedure[list[Failure]]:
@@ -314,6 +325,10 @@ def _page(answer: Answer, request: Request) -> list[Mapping[str, Any]]:
     return found
 
 
+def _shown(step: Mapping[str, Any], key: str) -> str:
+    return shorten(str(step.get(key)))
+
+
 def _log_tail(step: Mapping[str, Any]) -> str:
     lines = [line for line in str(step.get("logs") or "").splitlines() if line.strip()]
     return shorten(" | ".join(lines[-_LOG_TAIL_LINES:])) or "failed without a log"
@@ -331,7 +346,7 @@ def parse_failed_nodes(text: str, url: str | None = None) -> list[Failure]:
     results = objects(document.get("results")) if isinstance(document, dict) else []
     return [
         Failure(
-            name=str(result.get("unique_id")),
+            name=shorten(str(result.get("unique_id"))),
             message=shorten(str(result.get("message") or result.get("status"))),
             url=url,
         )

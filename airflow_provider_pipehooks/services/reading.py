@@ -9,10 +9,18 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, NotFound, RemoteCallError
-from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.core.texts import cut, shorten, storable
 from airflow_provider_pipehooks.services.base import Answer, Request
 
 T = TypeVar("T")
+
+#: Of a job, a run, a task, a person; and of a reason, of which people read the beginning.
+LONGEST_NAME = 300
+LONGEST_MESSAGE = 4_000
+_LONGEST_URL = 2_000
+_URL = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
+#: Airflow's databases and its messages between processes hold 64 bits.
+_IDS_END = 2**63
 
 
 def read_answer(request: Request, status: int, headers: Mapping[str, str], text: str) -> Answer:
@@ -22,6 +30,7 @@ def read_answer(request: Request, status: int, headers: Mapping[str, str], text:
         intermediary's page, a cut body): that says nothing about the run, so it is retryable.
     """
     headers = {name.lower(): value for name, value in headers.items()}
+    text = storable(text)
     if not 200 <= status < 300:
         raise read_error(request, status, headers, text)
     if request.expects == "text":
@@ -89,15 +98,31 @@ def error_words(text: str) -> tuple[str, str]:
         return "", shorten(str(status.get("user_message") or status.get("developer_message") or ""))
     code = body.get("error_code") or body.get("scimType") or ""
     message = body.get("message") or body.get("error_description") or body.get("error") or body.get("detail")
-    return str(code), shorten(str(message or ""))
+    return shorten(str(code)), shorten(str(message or ""))
+
+
+#: Escapes that may stand for what cannot be stored; pairs of surrogates among them are fine, and stay.
+_MAY_BE_UNFIT = re.compile(r"\\(?:u00[0189]|u007[fF]|u[dD][89a-fA-F]|[bfr])")
 
 
 def parse_json(text: str) -> Any:
-    """:raises ValueError: not JSON, or nested deeper than the parser can go."""
+    """What a remote sent, with every text in it storable.
+
+    :raises ValueError: not JSON, or nested deeper than the parser can go.
+    """
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        return _storable(value) if _MAY_BE_UNFIT.search(text) else value
     except RecursionError as err:
         raise ValueError("nested too deeply") from err
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(key): _storable(item) for key, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -138,8 +163,31 @@ def text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
+def words_or_none(value: Any, limit: int = LONGEST_NAME) -> str | None:
+    """A non-empty text that people are shown, cut where it is longer than anybody reads."""
+    text = text_or_none(value)
+    return cut(text, limit) if text is not None else None
+
+
+def url_or_none(value: Any) -> str | None:
+    """The address of a page that a browser may be sent to: nothing but http and https."""
+    text = text_or_none(value)
+    if text is None or len(text) > _LONGEST_URL or not _URL.fullmatch(text.strip()):
+        return None
+    return text.strip()
+
+
 def id_or_none(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    """A whole number above 0 that a database can hold."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 < value < _IDS_END else None
+
+
+def any_id_or_none(value: Any) -> int | str | None:
+    """The id of something on the remote; one that is larger than a database can hold as its digits."""
+    if isinstance(value, int) and not isinstance(value, bool) and _IDS_END <= value < 10**LONGEST_NAME:
+        return str(value)
+    return id_or_none(value)
 
 
 def time_from_text(value: Any) -> datetime | None:

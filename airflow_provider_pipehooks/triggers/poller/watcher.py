@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_pipehooks.compat.metrics import count, gauge, timing
+from airflow_provider_pipehooks.core.durations import SHORTEST_S
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
 from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
@@ -88,6 +89,7 @@ class RunWatcher:
         HEAP.holds(len(self._waits))
         if self._rounds is None:
             self._rounds = self._spawn(self._run())
+            self._rounds.add_done_callback(self._rounds_ended)
         try:
             end = await wait.future
             await self._trickle.finish(wait)
@@ -139,7 +141,18 @@ class RunWatcher:
     def _gap_s(self) -> float:
         """Between two rounds; a new wait joins the next one instead of starting its own."""
         shortest = min((wait.watch.poll_interval_s for wait in self._waits), default=SHORTEST_PAUSE_S)
-        return min(shortest / 2, SHORTEST_PAUSE_S)
+        return max(min(shortest / 2, SHORTEST_PAUSE_S), SHORTEST_S / 2)
+
+    def _rounds_ended(self, rounds: asyncio.Task[None]) -> None:
+        """Nobody would look any more: if that is nobody's wish, all who wait are told."""
+        if rounds.cancelled() or (error := rounds.exception()) is None:
+            return
+        log.error("The rounds of looks at %s have ended; all its waits are told", self.name, exc_info=error)
+        self._rounds = None
+        for wait in self._waits:
+            if not wait.future.done():
+                message = f"The triggerer stopped looking at the run, see its log: {error!r}"
+                self._end(wait, WaitEnded(reason="refused", run=wait.watch.run, message=message))
 
     async def _round(self) -> None:
         if self._reread:

@@ -340,6 +340,38 @@ def test_a_round_that_crashes_is_logged_and_the_next_one_runs(
     assert "A round of looks at dbt_cloud failed; the next one runs" in caplog.text
 
 
+def test_rounds_that_end_for_good_tell_every_wait(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody would look any more: without a word, each wait would hang until its deadline, or for ever."""
+
+    async def work(clock: Clock) -> list[WaitEnded]:
+        here = Waiting("dbt_cloud", clock)
+
+        def crash() -> float:
+            raise ZeroDivisionError("bug")
+
+        monkeypatch.setattr(here.watcher, "_gap_s", crash)
+        return await here.all([here.wait(here.run(n, 20)) for n in (1, 2)])
+
+    ends = virtual_time.run(work)
+    assert [end.reason for end in ends] == ["refused"] * 2
+    assert all("stopped looking at the run" in str(end.message) for end in ends)
+    assert "The rounds of looks at dbt_cloud have ended; all its waits are told" in caplog.text
+
+
+@pytest.mark.parametrize("poll", [0.0, -5.0, 1e-9])
+def test_an_interval_of_nothing_leaves_the_event_loop_to_others(poll: float) -> None:
+    async def work(clock: Clock) -> tuple[str, int]:
+        here = Waiting("dbt_cloud", clock)
+        end = await here.wait(here.run(1, 20), poll=poll)
+        return end.reason, len(here.world.journal)
+
+    reason, requests = virtual_time.run(work)
+    assert reason == "run_ended"
+    assert requests < 500
+
+
 def test_a_crash_in_every_look_still_lets_the_deadline_end_the_wait(name: str) -> None:
     async def work(clock: Clock) -> list[str]:
         here = Waiting(name, clock)
