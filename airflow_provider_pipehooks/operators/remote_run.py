@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_pipehooks.compat import memory, tries
-from airflow_provider_pipehooks.core.durations import as_limit, as_seconds
+from airflow_provider_pipehooks.core.durations import as_interval, as_limit
 from airflow_provider_pipehooks.core.errors import (
     ConfigurationError,
     NotFound,
@@ -70,7 +70,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         if on_cancel not in ("cancel", "keep"):
             raise ConfigurationError(f"on_cancel must be 'cancel' or 'keep', not {on_cancel!r}.")
         self.wait_for_termination = wait_for_termination
-        self.poll_interval = as_seconds(poll_interval, f"{self.interval_argument} of task {self.task_id!r}")
+        self.poll_interval = as_interval(poll_interval, f"{self.interval_argument} of task {self.task_id!r}")
         self.wait_timeout = as_limit(wait_timeout, f"timeout of task {self.task_id!r}")
         self.deferrable = deferrable
         self.on_cancel = on_cancel

@@ -15,7 +15,7 @@ from airflow.sdk.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_pipehooks.compat.questions import state_of_waiting_task
-from airflow_provider_pipehooks.core.durations import as_interval
+from airflow_provider_pipehooks.core.durations import stored_interval
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.events import (
     LookFailed,
@@ -102,7 +102,7 @@ class RemoteRunTrigger(BaseTrigger):
         ours = Arguments(*given, **{name: value for name, value in named.items() if name in _NAMES})
         self.arguments = replace(
             ours,
-            poll_interval=as_interval(ours.poll_interval, Arguments.poll_interval),
+            poll_interval=stored_interval(ours.poll_interval, Arguments.poll_interval),
             since=ours.since if ours.since is not None else time.time(),
             options=dict(ours.options or {}),
             hook_params=dict(ours.hook_params or {}),
