@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 #: A name, an IPv4 or an IPv6 address; underscores occur in names of containers.
 _HOST_NAME = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?")
+#: Connections that are of no service; Airflow makes the second of ``https://...``.
+PLAIN_TYPES = ("http", "https")
+#: Texts that stand for a yes or no.
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,8 @@ def extra_of(conn: Connection) -> Mapping[str, Any]:
 def proxies_of(conn: Connection) -> dict[str, str]:
     """``{"http": url, "https": url}`` of the extra ``proxies``, as the official providers read it."""
     proxies = extra_of(conn).get("proxies") or {}
+    if isinstance(proxies, str):
+        proxies = _json_or_text(proxies)
     if not isinstance(proxies, dict) or not all(
         scheme in ("http", "https") and _is_proxy(url) for scheme, url in proxies.items()
     ):
@@ -114,6 +120,13 @@ def proxies_of(conn: Connection) -> dict[str, str]:
             '{"http": "http://proxy:8080", "https": "http://proxy:8080"}.'
         )
     return {scheme: _with_scheme(url) for scheme, url in proxies.items()}
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _with_scheme(url: str) -> str:
@@ -133,6 +146,12 @@ def _is_proxy(url: Any) -> bool:
     return parts.scheme in ("http", "https") and bool(_HOST_NAME.fullmatch(parts.hostname or ""))
 
 
+def is_set(conn: Connection, name: str) -> bool:
+    """Whether an extra asks for something; in a connection given as a URI every extra is a text."""
+    value = extra_of(conn).get(name)
+    return bool(_WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value)
+
+
 def as_secret(conn: Connection, value: Any) -> str:
     """A token or secret as it goes into a header, without the line break that pasting leaves.
 
@@ -150,8 +169,8 @@ def as_secret(conn: Connection, value: Any) -> str:
 def verify_of(conn: Connection) -> bool | str:
     """The extra ``verify``: false, true, or the path of a CA bundle, as the http provider reads it."""
     verify = extra_of(conn).get("verify", True)
-    if isinstance(verify, str) and verify.strip().lower() in ("true", "false", ""):
-        verify = verify.strip().lower() != "false"
+    if isinstance(verify, str):
+        verify = _WORDS.get(verify.strip().lower(), verify) if verify.strip() else True
     origin = "extra 'verify'"
     if verify is True:
         origin = next((name for name in _BUNDLE_VARIABLES if os.environ.get(name)), "")

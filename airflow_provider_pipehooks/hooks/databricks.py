@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.hooks.auth import Auth, AzureServicePrincipal, ClientCredentials, FixedToken
 from airflow_provider_pipehooks.hooks.connection import (
+    PLAIN_TYPES,
     Target,
     as_secret,
     base_url,
     extra_of,
+    is_set,
     proxies_of,
     verify_of,
 )
@@ -52,7 +54,7 @@ class DatabricksHook(RemoteHook):
     default_conn_name = "databricks_default"
     conn_type = "pipehooks_databricks"
     hook_name = "Databricks (pipehooks)"
-    accepted_types: ClassVar[tuple[str, ...]] = (conn_type, "databricks", "http")
+    accepted_types: ClassVar[tuple[str, ...]] = (conn_type, "databricks", *PLAIN_TYPES)
     connection_test: ClassVar[Request] = Request(
         method="GET", path="/api/2.2/jobs/list", params={"limit": "1"}
     )
@@ -72,7 +74,7 @@ class DatabricksHook(RemoteHook):
         extra = extra_of(conn)
         if not conn.host and extra.get("host"):
             conn.host = str(extra["host"])
-        url = base_url(conn, api_path=r"/api(/2\.\d)?" if conn.conn_type == "http" else None)
+        url = base_url(conn, api_path=r"/api(/2\.\d)?" if conn.conn_type in PLAIN_TYPES else None)
         return Target(
             conn_id=conn.conn_id,
             base_url=url,
@@ -91,9 +93,9 @@ def _auth(conn: Connection, url: str) -> Auth:
         return FixedToken("Bearer", as_secret(conn, conn.password))
     if tenant := extra.get("azure_tenant_id"):
         return _azure(conn, f"{str(extra.get('azure_ad_endpoint') or ENTRA).rstrip('/')}/{tenant}")
-    if extra.get("service_principal_oauth"):
+    if is_set(conn, "service_principal_oauth"):
         return _grant(conn, f"{url}/oidc/v1/token")
-    if unsupported := [key for key in _NOT_HERE if extra.get(key)]:
+    if unsupported := [key for key in _NOT_HERE if is_set(conn, key)]:
         raise ConfigurationError(
             f"Connection {conn.conn_id!r}: extra {unsupported[0]!r} is not supported. Use a token, "
             "'service_principal_oauth', or 'azure_tenant_id' with a service principal."

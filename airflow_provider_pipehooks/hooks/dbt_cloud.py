@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.hooks.auth import FixedToken
 from airflow_provider_pipehooks.hooks.connection import (
+    PLAIN_TYPES,
     Target,
     as_id,
     as_secret,
@@ -44,7 +45,7 @@ class DbtCloudHook(RemoteHook):
     default_conn_name = "dbt_cloud_default"
     conn_type = "pipehooks_dbt_cloud"
     hook_name = "dbt Cloud (pipehooks)"
-    accepted_types: ClassVar[tuple[str, ...]] = (conn_type, "dbt_cloud", "http")
+    accepted_types: ClassVar[tuple[str, ...]] = (conn_type, "dbt_cloud", *PLAIN_TYPES)
     # Reads the account itself, so a token of another account is found out too.
     connection_test: ClassVar[Request] = Request(method="GET", path="/api/v2/accounts/{account_id}/")
 
@@ -57,7 +58,7 @@ class DbtCloudHook(RemoteHook):
 
     def read_connection(self, conn: Connection) -> Target:
         official = conn.conn_type == "dbt_cloud"
-        http = conn.conn_type == "http"
+        http = conn.conn_type in PLAIN_TYPES
         token = conn.password or _variable(TOKEN_VARIABLE)
         if not token:
             raise ConfigurationError(

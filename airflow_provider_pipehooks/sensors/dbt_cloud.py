@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
@@ -24,8 +25,9 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
     :param dbt_cloud_conn_id: type ``pipehooks_dbt_cloud``, ``dbt_cloud`` or ``http``.
     :param run_id: of the run, usually another task's output.
     :param account_id: instead of the connection's.
-    :param deferrable: wait in the triggerer; the poke interval is then 5 s and the limit 7 days, unless
-        given.
+    :param deferrable: wait in the triggerer.
+    :param poke_interval: 60 s, deferred 5 s, unless given here or in ``default_args``.
+    :param timeout: 7 days, unless given here or in ``default_args``.
     """
 
     service_name: ClassVar[str] = "dbt_cloud"
@@ -40,10 +42,16 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
         account_id: int | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         hook_params: dict[str, Any] | None = None,
+        poke_interval: float | timedelta | None = None,
+        timeout: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         if deferrable:
-            kwargs = {"poke_interval": 5, "timeout": WEEK_S, **kwargs}
+            poke_interval = 5 if poke_interval is None else poke_interval
+            timeout = WEEK_S if timeout is None else timeout
+        # Only what is named in a signature is filled from default_args.
+        given = {"poke_interval": poke_interval, "timeout": timeout}
+        kwargs |= {name: value for name, value in given.items() if value is not None}
         super().__init__(deferrable=deferrable, hook_params=hook_params, **kwargs)
         self.dbt_cloud_conn_id = dbt_cloud_conn_id
         self.run_id = run_id

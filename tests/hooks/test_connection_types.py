@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.hooks.auth import ClientCredentials
 from airflow_provider_pipehooks.hooks.connection import Target
 from airflow_provider_pipehooks.hooks.databricks import DatabricksHook
 from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
@@ -30,6 +32,7 @@ DBT = [
         7,
     ),
     ({**OWN_DBT, "conn_type": "http", "host": "https://x.dbt.com/api/v2/accounts"}, "https://x.dbt.com", 7),
+    ({**OWN_DBT, "conn_type": "https", "host": "cloud.getdbt.com"}, "https://cloud.getdbt.com", 7),
 ]
 
 HOST = "dbc-1.cloud.databricks.com"
@@ -42,6 +45,7 @@ DATABRICKS = [
     ({"conn_type": "databricks", "extra": {"token": "dapi", "host": HOST}}, f"https://{HOST}"),
     ({**OWN_DATABRICKS, "conn_type": "databricks", "schema": "http", "port": 81}, f"http://{HOST}:81"),
     ({**OWN_DATABRICKS, "conn_type": "http", "host": f"https://{HOST}/api/2.2"}, f"https://{HOST}"),
+    ({**OWN_DATABRICKS, "conn_type": "https"}, f"https://{HOST}"),
 ]
 
 
@@ -128,3 +132,23 @@ def test_a_token_of_another_account_fails_the_test(standin: StandIn, connections
     good, text = DbtCloudHook("conn").test_connection()
     assert not good
     assert "accounts/777/ answered 404" in text
+
+
+@pytest.mark.parametrize("text", ["false", "False", "0", " no ", ""])
+def test_a_no_in_a_uri_is_no_wish_for_a_service_principal(text: str, connections: Connect) -> None:
+    fields = {**OWN_DATABRICKS, "login": "ada", "extra": {"service_principal_oauth": text}}
+    connections("conn", **fields)
+    with pytest.raises(ConfigurationError, match="no usable credentials"):
+        _ = DatabricksHook("conn").target
+
+
+@pytest.mark.parametrize("text", ["true", "True", "1", "yes"])
+def test_a_yes_in_a_uri_is_one(text: str, connections: Connect) -> None:
+    fields = {**OWN_DATABRICKS, "login": "ada", "extra": {"service_principal_oauth": text}}
+    connections("conn", **fields)
+    assert isinstance(DatabricksHook("conn").target.auth, ClientCredentials)
+
+
+def test_proxies_in_a_uri_are_the_text_of_the_object(connections: Connect) -> None:
+    connections("conn", **OWN_DBT, extra={"proxies": '{"https": "http://proxy:8080"}', "verify": "0"})
+    assert (dict(dbt_target().proxies), dbt_target().verify) == ({"https": "http://proxy:8080"}, False)

@@ -184,6 +184,16 @@ def test_retry_after_is_waited_for(
     assert slept == [30.0]
 
 
+def test_a_retry_after_of_a_day_fails_the_call_instead_of_sleeping_a_day(
+    call: Call, standin: StandIn, connections: Connect, slept: list[float]
+) -> None:
+    standin.faults.add(Fault(status=503, retry_after=86_400, times=1))
+    with pytest.raises(RemoteCallError, match="answered 503") as raised:
+        call(DbtCloudHook(), get_account())
+    assert raised.value.retryable
+    assert slept == []
+
+
 def test_an_error_is_never_its_own_cause(call: Call, standin: StandIn, connections: Connect) -> None:
     """What formats a traceback follows the causes to their end."""
     standin.faults.add(Fault(status=500))

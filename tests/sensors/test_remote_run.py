@@ -156,6 +156,14 @@ def test_a_deferred_sensor_keeps_the_run_and_the_official_defaults(standin: Stan
     assert deferred.value.timeout is None
 
 
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("sensor", [DbtCloudJobRunSensor, DatabricksJobRunSensor])
+def test_default_args_say_how_often_and_how_long(sensor: Any, deferrable: bool) -> None:
+    args = {"poke_interval": 30, "timeout": 3600, "deferrable": deferrable}
+    found = sensor(task_id="t", run_id=1, default_args=args)
+    assert (found.poke_interval, found.timeout, found.deferrable) == (30, 3600, deferrable)
+
+
 def test_trouble_of_the_remote_is_waited_through(standin: StandIn) -> None:
     run_id = standin.dbt_cloud.start(101)
     standin.faults.add(Fault(status=503, retry_after=0.01, times=3))
