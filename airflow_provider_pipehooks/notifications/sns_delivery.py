@@ -6,7 +6,6 @@ the text fit, picks the region and explains errors.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_pipehooks.compat.masking import masked_text
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.core.texts import without_secrets
+from airflow_provider_pipehooks.notifications.attributes import fit_attributes, size_of
 from airflow_provider_pipehooks.notifications.message import (
     MESSAGE_BYTES,
     Alert,
@@ -61,19 +61,16 @@ class SnsTarget:
         self.region, self.account = _region_and_account(self.arn)
         self.sleep = sleep
         if region_name and region_name != self.region:
-            raise ConfigurationError(self._other_region(f"region_name is {region_name!r}"))
-        self._region_given = bool(region_name)
+            raise ConfigurationError(
+                f"SNS target {self.arn!r} is in region {self.region!r}, but region_name is {region_name!r}. "
+                "Make them the same, or leave region_name out."
+            )
 
     @cached_property
     def hook(self) -> SnsHook:
         from airflow.providers.amazon.aws.hooks.sns import SnsHook
 
-        if not self._region_given:
-            region = SnsHook(aws_conn_id=self.aws_conn_id).conn_config.region_name  # type: ignore[no-untyped-call]
-            if region and region != self.region:
-                raise ConfigurationError(
-                    self._other_region(f"connection {self.aws_conn_id!r} has region {region!r}")
-                )
+        # The connection's own region is a default for everything it is used for; a topic is where it is.
         return SnsHook(aws_conn_id=self.aws_conn_id, region_name=self.region)  # type: ignore[no-untyped-call]
 
     def publish(
@@ -86,17 +83,17 @@ class SnsTarget:
     ) -> str:
         """Send one message; text and title are made to fit.
 
-        :param attributes: the user's own, for subscription filters; ``alert_id`` is added.
+        :param attributes: the user's own, for subscription filters; ``alert_id`` is added. What SNS would
+            refuse is made to fit or left out, with a warning: an alert is not lost because of one.
         :return: SNS's message id.
         :raises ConfigurationError: the target does not exist, or there are no credentials.
         :raises AccessDenied: they may not publish here.
         :raises RemoteCallError: anything else that kept the message from being taken.
         """
-        attrs = {key: _attribute(value) for key, value in (attributes or {}).items()}
-        attrs["alert_id"] = alert_id
+        attrs = {**fit_attributes(attributes or {}), "alert_id": alert_id}
         title = safe_subject(masked_text(title or ""))
-        # Json is ASCII only, so len() counts bytes. A name, a type ("String.Array") and a value each.
-        used = len(title or "") + sum(len(key) + 12 + _size(value) for key, value in attrs.items())
+        # Json is ASCII only, so len() counts bytes.
+        used = len(title or "") + sum(size_of(key, value) for key, value in attrs.items())
         message = {
             "target_arn": self.arn,
             "message": safe_body(masked_text(text), MESSAGE_BYTES - used),
@@ -159,9 +156,6 @@ class SnsTarget:
             without_secrets(f"Could not send the alert to {self.arn!r}: {err}"), retryable=True
         )
 
-    def _other_region(self, found: str) -> str:
-        return f"SNS target {self.arn!r} is in region {self.region!r}, but {found}. Make them the same."
-
 
 def send(
     target: SnsTarget,
@@ -197,16 +191,3 @@ def _region_and_account(arn: str) -> tuple[str, str]:
     if len(parts) != 6 or parts[0] != "arn" or parts[2] != "sns" or not all(parts[3:]):
         raise ConfigurationError(f"{arn!r} is not the ARN of an SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME).")
     return parts[3], parts[4]
-
-
-def _attribute(value: Any) -> Any:
-    """bool is an int for the hook, which would send the Number ``True``; SNS refuses an empty text."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, (str, bytes, int, float)) else list(value)
-
-
-def _size(value: Any) -> int:
-    if isinstance(value, bytes):
-        return len(value)
-    return len(value.encode()) if isinstance(value, str) else len(json.dumps(value))

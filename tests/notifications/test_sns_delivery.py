@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import pytest
@@ -46,12 +47,26 @@ def test_attributes_and_subject_are_taken_off_the_room_for_the_text(topic: Topic
     assert 210_000 < 12 * len(emoji) < 262_144 - 50_000
 
 
-def test_a_connection_of_another_region_is_refused(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topic_is_where_its_arn_says_whatever_the_connection_has_for_others(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(topic.url, region_name="us-east-1"))
-    with pytest.raises(ConfigurationError, match=f"{REGION}.*'aws_default' has region 'us-east-1'"):
-        publish(topic.arn)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    publish(topic.arn)
     publish(topic.arn, region_name=REGION)
-    assert len(topic.sent()) == 1
+    assert len(topic.sent()) == 2
+
+
+def test_no_alert_is_lost_because_of_an_attribute(topic: Topic, caplog: pytest.LogCaptureFixture) -> None:
+    attributes = {"team": "", "data owner": "Übermut", "long": "x" * 300_000, "at": date(2026, 1, 2)}
+    SnsTarget(topic.arn).publish("text", alert_id="a1", attributes=attributes)
+    assert {name: value["Value"] for name, value in topic.only().attributes.items()} == {
+        "alert_id": "a1",
+        "data_owner": "Übermut",
+        "at": "2026-01-02",
+    }
+    for told in ("without the attribute 'team'", "'data owner' is sent as 'data_owner'", "'long': too long"):
+        assert told in caplog.text
 
 
 @pytest.mark.parametrize(
