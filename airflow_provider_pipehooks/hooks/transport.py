@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_pipehooks import __version__
 from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.hooks.bounds import ACCEPT_ENCODING, CHUNK, Body, Unreadable
 from airflow_provider_pipehooks.hooks.connection import Target
 from airflow_provider_pipehooks.services.base import Answer, Request
 from airflow_provider_pipehooks.services.reading import read_answer
@@ -36,44 +37,45 @@ class SyncSender:
     """One pool of connections for the calls of a worker."""
 
     def __init__(self, target: Target, timeout_s: float) -> None:
-        import requests
-        from requests.adapters import HTTPAdapter
+        from airflow_provider_pipehooks.hooks.timely import TimelySession
 
         self._target = target
         self._timeout = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
-        self._session: requests.Session = requests.Session()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=POOL_SIZE))
+        self._session = TimelySession(POOL_SIZE)
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
-        """Send one request.
+        """Send one request. A redirect is an answer like any other: none is followed, to nowhere.
 
         :raises RemoteCallError: refused, or no usable answer.
         """
         import requests
+        import urllib3
 
+        url = url_of(self._target, request)
         try:
-            response = self._session.request(
+            with self._session.request(
                 request.method,
-                url_of(self._target, request),
+                url,
                 params=request.params,
                 json=request.json,
                 data=request.form,
                 auth=request.basic_auth or _keep_header,
-                headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
+                headers={**_headers(), **headers},
                 timeout=self._timeout,
                 # Given with the call, not set on the session: there the environment would win over them.
                 verify=self._target.verify,
                 proxies=dict(self._target.proxies) or None,
-                allow_redirects=request.method == "GET",
-            )
-        except requests.RequestException as err:
-            raise _no_answer(
-                request, err, final=isinstance(err, (requests.exceptions.SSLError, ValueError))
-            ) from err
-        # Not response.text: it takes a text without a charset for Latin-1, or guesses.
-        text = response.content.decode(errors="replace")
-        return read_answer(request, response.status_code, response.headers, text)
+                stream=True,
+            ) as response:
+                body = Body(response.headers.get("Content-Encoding"))
+                for data in response.raw.stream(CHUNK, decode_content=False):
+                    body.add(data)
+        except Unreadable as err:
+            raise _unreadable(request, response.status_code, err) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as err:
+            final = isinstance(err, (requests.exceptions.SSLError, ValueError))
+            raise _no_answer(request, url, err, final=final) from err
+        return read_answer(request, response.status_code, response.headers, body.text())
 
     def close(self) -> None:
         self._session.close()
@@ -89,6 +91,7 @@ class AsyncSender:
         self._proxies: dict[tuple[str, ...], str | None] = {}
         self._session: aiohttp.ClientSession = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=POOL_SIZE, ssl=_ssl_of(target.verify)),
+            auto_decompress=False,  # without bounds
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s)),
             # Not trust_env: a ~/.netrc entry for the host would make aiohttp refuse our own header.
         )
@@ -106,18 +109,22 @@ class AsyncSender:
                 json=request.json,
                 data=request.form,
                 auth=aiohttp.BasicAuth(*request.basic_auth) if request.basic_auth else None,
-                headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
+                headers={**_headers(), **headers},
                 proxy=self._proxy_of(url),
-                allow_redirects=request.method == "GET",
+                allow_redirects=False,
             ) as response:
-                text = (await response.read()).decode(errors="replace")
-                return read_answer(request, response.status, response.headers, text)
+                body = Body(response.headers.get("Content-Encoding"))
+                async for data in response.content.iter_chunked(CHUNK):
+                    body.add(data)
+        except Unreadable as err:
+            raise _unreadable(request, response.status, err) from None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, RuntimeError) as err:
             # A shared hook was told to read its connection again while this call was under way.
             if isinstance(err, RuntimeError) and not self._session.closed:
                 raise
             final = isinstance(err, (aiohttp.ClientSSLError, aiohttp.InvalidURL, ValueError))
-            raise _no_answer(request, err, final=final) from err
+            raise _no_answer(request, url, err, final=final) from err
+        return read_answer(request, response.status, response.headers, body.text())
 
     def _proxy_of(self, url: str) -> str | None:
         """Looked up once for each host: the environment is searched for it."""
@@ -153,14 +160,36 @@ def _proxy_of(target: Target, url: str) -> str | None:
     return getproxies().get(parts.scheme)
 
 
-def _no_answer(request: Request, err: Exception, *, final: bool) -> RemoteCallError:
+def _headers() -> dict[str, str]:
+    return {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
+
+
+def _unreadable(request: Request, status: int, err: Exception) -> RemoteCallError:
+    """Retryable, as any garbage: it says nothing about the run."""
+    return RemoteCallError(f"{request} answered {status} with {err}.", status_code=status, retryable=True)
+
+
+def _no_answer(request: Request, url: str, err: Exception, *, final: bool) -> RemoteCallError:
     """A call without an answer.
 
     :param final: trying again changes nothing: a certificate, an address.
 
-    Only the text about a certificate is told. Others quote what could not be used: a proxy with its
-    password, a header with the token.
+    Only the text about a certificate and the operating system's own words are told. Others quote what
+    could not be used: a proxy with its password, a header with the token.
     """
     told = isinstance(err, ssl.SSLError) or type(err).__name__ == "SSLError"
-    reason = f"{type(err).__name__}: {err}" if told else type(err).__name__
-    return RemoteCallError(f"{request} got no answer: {reason}", retryable=not final)
+    reason = f"{type(err).__name__}: {err}" if told else ": ".join((type(err).__name__, *_words(err)))
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    return RemoteCallError(f"{request} got no answer from {host}: {reason}", retryable=not final)
+
+
+def _words(err: BaseException) -> list[str]:
+    """What the operating system says, which the libraries wrap in up to three errors of their own."""
+    seen: list[BaseException] = []
+    while err not in seen:
+        if isinstance(err, OSError) and err.errno is not None and err.strerror:
+            return [os.strerror(err.errno) if err.errno > 0 else err.strerror]
+        seen.append(err)
+        held = [each for each in (*err.args, getattr(err, "reason", None)) if isinstance(each, BaseException)]
+        err = next(iter(held), None) or err.__cause__ or err.__context__ or err
+    return []

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from airflow_provider_pipehooks.core.errors import AccessDenied, NotFound, RemoteCallError
-from airflow_provider_pipehooks.core.texts import cut, shorten, storable
+from airflow_provider_pipehooks.core.texts import cut, shorten, storable, without_secrets
 from airflow_provider_pipehooks.services.base import Answer, Request
 
 T = TypeVar("T")
@@ -64,6 +64,9 @@ def read_error(request: Request, status: int, headers: Mapping[str, str], text: 
     """The error of an answer that is not 2xx, with the remote's own words in it."""
     code, message = error_words(text)
     words = ": ".join(part for part in (code, message) if part) or "no reason given"
+    redirected = 300 <= status < 400
+    if redirected:
+        words = _redirect(headers.get("location"))
     retryable = status == 429 or status >= 500 or code in _RETRYABLE_CODES
     kind = RemoteCallError
     if status in (401, 403):
@@ -73,8 +76,17 @@ def read_error(request: Request, status: int, headers: Mapping[str, str], text: 
     return kind(
         f"{request} answered {status}: {words}",
         status_code=status,
-        retryable=retryable,
+        retryable=retryable or (redirected and request.repeatable),
         retry_after_s=_retry_after(headers.get("retry-after")),
+    )
+
+
+def _redirect(location: str | None) -> str:
+    """Where to, without the query, which may hold a token; the page itself says nothing."""
+    to = shorten(re.split(r"[?#]", location or "nowhere")[0])
+    return (
+        f"a redirect to {without_secrets(to)!r}, which is not followed: credentials go to the host of the "
+        "connection only. Is that host, with its http or https, the right one?"
     )
 
 

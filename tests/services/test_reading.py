@@ -108,7 +108,7 @@ ERRORS: list[tuple[int, str, type[RemoteCallError], bool, str]] = [
     (502, "<html><title>Bad\n Gateway</title>", RemoteCallError, True, "Bad Gateway"),
     (503, '{"error_code": "TEMPORARILY_UNAVAILABLE"}', RemoteCallError, True, "TEMPORARILY_UNAVAILABLE"),
     (504, '{"error_code": "DEADLINE_EXCEEDED"}', RemoteCallError, True, "DEADLINE_EXCEEDED"),
-    (302, "", RemoteCallError, False, "302"),
+    (302, "<html>Log in</html>", RemoteCallError, True, "a redirect to 'nowhere'"),
 ]
 
 
