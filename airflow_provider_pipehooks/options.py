@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 SECTION = "pipehooks"
@@ -91,6 +93,38 @@ def _typed(option: Option) -> Any:
         "string": str,
     }
     return kinds[option.kind](option.default)
+
+
+def without_effect() -> Iterator[str]:
+    """What is set, but does nothing as it stands; a sentence for each, with what to do."""
+    for name in sorted(_set_names() - set(OPTIONS)):
+        near = get_close_matches(name, OPTIONS, n=1)
+        hint = f"Do you mean {near[0]}?" if near else f"Known are {', '.join(OPTIONS)}."
+        yield f"[{SECTION}] {name} is not an option. {hint}"
+    for name, switch in _NEEDS.items():
+        if read(name) and not read(switch):
+            yield f"[{SECTION}] {name} is set, but nobody can be told: set {switch} as well."
+    if (size := read("pipeline_event_queue_size")) < 1:
+        yield f"[{SECTION}] pipeline_event_queue_size is {size}, taken for 1: most events are dropped."
+
+
+#: What does nothing without another option.
+_NEEDS = {
+    "pipeline_event_receivers": "enable_pipeline_event_signals",
+    "listener_rules": "enable_listener",
+    "enable_control_plane": "enable_pipeline_event_signals",
+}
+
+
+def _set_names() -> set[str]:
+    """Of the whole section, in airflow.cfg and in the environment."""
+    from airflow.sdk.configuration import conf
+
+    prefix = f"AIRFLOW__{SECTION.upper()}__"
+    given = {name.removeprefix(prefix) for name in os.environ if name.startswith(prefix)}
+    # Airflow's own suffixes, for a value that a command or a secrets backend gives.
+    given = {name.removesuffix("_CMD").removesuffix("_SECRET").lower() for name in given}
+    return given | set(conf.getsection(SECTION) or ())
 
 
 def config_section() -> dict[str, Any]:

@@ -20,6 +20,7 @@ KEPT: Mapping[str, str] = {
     "hooks.rate:_LIMITS.clear": "how fast each account may be asked, for each event loop",
     "hooks.remote:_FETCHING.clear": "who is fetching a token now, for each event loop",
     "plugins.background:forget": "the queue of events for slow receivers, and its thread",
+    "plugins.plugin:warn_once.cache_clear": "whether options without effect were told of",
     "triggers.assets.rounds:_WATCHERS.clear": "watchers of finished runs, by whom they ask",
     "triggers.poller.gc_freeze:HEAP.forget": "at how many waits the heap is set aside again",
     "triggers.poller.watcher:_WATCHERS.clear": "the poller of each connection, for each event loop",

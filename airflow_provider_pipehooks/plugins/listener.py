@@ -11,7 +11,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,13 +113,14 @@ class Listener:
 
     def _tell(self, transition: Transition) -> None:
         tell(*transition.events)
-        subject = transition.subject
-        due = (
-            Hook(staying(rule.act), name=f"rule {rule.action}")
-            for rule in self.rules
-            if rule.matches(transition.name, subject.data["dag_id"], transition.tags)
-        )
-        Dispatcher(due, record=recent_failures.append).dispatch(subject, transition.context)
+        hooks = (Hook(staying(partial(_judge, rule)), name=f"rule {rule.action}") for rule in self.rules)
+        Dispatcher(hooks, record=recent_failures.append).dispatch(transition)
+
+
+def _judge(rule: Rule, transition: Transition) -> None:
+    """Act, if the rule is for this. Asking for a DAG's tags can fail, too, and may stop no other rule."""
+    if rule.matches(transition.name, transition.subject.data["dag_id"], transition.tags):
+        rule.act(transition.subject, transition.context)
 
 
 def is_in_its_own_process(ti: Any) -> bool:

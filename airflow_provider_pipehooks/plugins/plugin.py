@@ -7,12 +7,13 @@ when ``[core] lazy_discover_providers`` is False. Every Airflow process imports 
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from airflow_provider_pipehooks.handlers.signal.sending import is_on, name_receivers
-from airflow_provider_pipehooks.options import read
+from airflow_provider_pipehooks.options import read, without_effect
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,18 @@ class PipehooksPlugin(AirflowPlugin):
     name = "pipehooks"
 
     def __init__(self) -> None:
+        warn_once()
         if is_on():
             name_receivers()
         self.listeners = _listeners()
         self.fastapi_root_middlewares = _middlewares()
+
+
+@cache
+def warn_once() -> None:
+    """Airflow makes the plugin once for its core and once for its task SDK."""
+    for sentence in without_effect():
+        log.warning(sentence)
 
 
 def _listeners() -> list[Any]:
@@ -39,13 +48,7 @@ def _listeners() -> list[Any]:
 
 
 def _middlewares() -> list[dict[str, Any]]:
-    if not read("enable_control_plane"):
-        return []
-    if not is_on():
-        log.warning(
-            "[pipehooks] enable_control_plane is on, but nobody can be told: set "
-            "enable_pipeline_event_signals as well."
-        )
+    if not (read("enable_control_plane") and is_on()):
         return []
     from airflow_provider_pipehooks.plugins.control_plane import ControlPlane
 

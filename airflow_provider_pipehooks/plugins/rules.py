@@ -115,9 +115,11 @@ def _rule(row: Mapping[str, Any]) -> Rule:
             raise ConfigurationError(f"{key!r} is not a key of a rule. Known are {', '.join(wanted)}.")
         if not isinstance(value, wanted[key]):
             raise ConfigurationError(f"{key} must be a {wanted[key].__name__}, not {value!r}.")
+        if strange := [item for item in value if isinstance(value, list) and not isinstance(item, str)]:
+            raise ConfigurationError(f"{key} must hold texts, not {strange[0]!r}.")
     if missing := [key for key in ("transitions", "action") if not row.get(key)]:
         raise ConfigurationError(f"{missing[0]} is missing.")
-    if unknown := set(map(str, row["transitions"])) - {*OF_TASKS, *OF_RUNS}:
+    if unknown := set(row["transitions"]) - {*OF_TASKS, *OF_RUNS}:
         raise ConfigurationError(
             f"{sorted(unknown)[0]!r} is not a transition. Known are {', '.join((*OF_TASKS, *OF_RUNS))}."
         )

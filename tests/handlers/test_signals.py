@@ -263,14 +263,19 @@ def test_a_bad_path_is_logged_and_the_other_receivers_are_connected(
     assert f"Receiver {bad!r} of pipeline events is left out" in line.getMessage()
 
 
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [("raise OSError('no network')", "no network"), ("raise SystemExit(3)", "calls sys.exit(3)")],
+)
 def test_a_module_that_cannot_be_imported_is_logged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    module: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "broken_alerts.py").write_text("raise OSError('no network')")
+    (tmp_path / "broken_alerts.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_alerts", raising=False)
     connect_later(["broken_alerts.tell"])
     send(EVENT, "d")
-    assert "no network" in caplog.text
+    assert says in caplog.text
 
 
 def test_a_receiver_named_twice_is_told_once(module: ModuleType) -> None:

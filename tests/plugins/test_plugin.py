@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_pipehooks.options import OPTIONS, read
 from airflow_provider_pipehooks.plugins.plugin import PipehooksPlugin
+from airflow_provider_pipehooks.process_wide import forget
 
 #: What Airflow's own two plugin managers have found, in a fresh process.
 PROGRAM = """
@@ -76,9 +77,41 @@ def test_every_switch_is_off_by_default() -> None:
     assert not any(read(name) for name in switches)
 
 
-def test_a_control_plane_that_could_tell_nobody_says_so(
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"enable_control_plane": "True"}, "enable_control_plane is set, but nobody can be told"),
+        (
+            {"pipeline_event_receivers": "a.b"},
+            "receivers is set, but nobody can be told: set enable_pipeline",
+        ),
+        (
+            {"listener_rules": "rules.toml"},
+            "listener_rules is set, but nobody can be told: set enable_listener",
+        ),
+        ({"enable_lisener": "True"}, "enable_lisener is not an option. Do you mean enable_listener?"),
+        ({"colour": "red"}, "colour is not an option. Known are dbt_cloud_requests_per_minute, "),
+        ({"pipeline_event_queue_size": "-5"}, "pipeline_event_queue_size is -5, taken for 1"),
+    ],
+)
+def test_what_is_set_without_effect_is_told_once(
+    options: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in options.items():
+        monkeypatch.setenv(f"AIRFLOW__PIPEHOOKS__{name.upper()}", value)
+    forget()
+    for _ in ("core", "task SDK"):
+        PipehooksPlugin()
+    (record,) = caplog.records
+    assert says in record.getMessage()
+
+
+def test_what_has_an_effect_is_not_told_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__ENABLE_CONTROL_PLANE", "True")
-    assert PipehooksPlugin().fastapi_root_middlewares == []
-    assert "nobody can be told" in caplog.text
+    for name, value in {**SIGNALS, "enable_listener": "True", "listener_rules": "rules.toml"}.items():
+        monkeypatch.setenv(f"AIRFLOW__PIPEHOOKS__{name.upper()}", value)
+    forget()
+    PipehooksPlugin()
+    assert not caplog.records
+    forget()

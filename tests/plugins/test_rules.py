@@ -41,11 +41,17 @@ def test_an_empty_file_has_no_rules(tmp_path: Path) -> None:
         ('transitions = ["failed"]\naction = "os.sep"', "cannot be called"),
         ('transitions = ["failed"]\naction = "os.getcwd"\ndag = "d"', "'dag' is not a key of a rule"),
         ('transitions = ["failed"]\naction = "os.getcwd"\nkwargs = 5', "kwargs must be a dict, not 5"),
+        ('transitions = ["failed"]\naction = "os.getcwd"\ndags = [5]', "dags must hold texts, not 5"),
+        ('transitions = ["failed"]\naction = "os.getcwd"\ntags = [["a"]]', "tags must hold texts, not ['a']"),
+        ('transitions = [{a = 1}]\naction = "os.getcwd"', "transitions must hold texts, not {'a': 1}"),
+        ('transitions = ["failed"]\naction = "quits_at_import.f"', "calls sys.exit(3) when it is imported"),
     ],
 )
 def test_a_rule_that_is_wrong_is_left_out_and_the_others_hold(
-    bad: str, says: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    bad: str, says: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "quits_at_import.py").write_text("import sys\nsys.exit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
     rules = read_rules(file(tmp_path, f"{GOOD}[[rule]]\n{bad}\n{GOOD}"))
     assert len(rules) == 2
     assert "Rule 2 of" in caplog.text
