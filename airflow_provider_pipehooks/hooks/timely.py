@@ -61,7 +61,7 @@ class _UntilDeadline(io.RawIOBase):
             if left_s <= 0:
                 raise TimeoutError("timed out")
             self._sock.settimeout(left_s)
-        return self._raw.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -71,7 +71,7 @@ class _UntilDeadline(io.RawIOBase):
 class _Response(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_UntilDeadline(sock, self.fp.detach()))  # type: ignore[attr-defined]
+        self.fp = io.BufferedReader(_UntilDeadline(sock, self.fp.detach()))
 
 
 class _Connection(HTTPConnection):
