@@ -180,15 +180,3 @@ def verify_of(conn: Connection) -> bool | str:
             f"Connection {conn.conn_id!r}: the CA bundle {verify!r} of {origin} is not on this machine."
         )
     return verify if isinstance(verify, (bool, str)) else True
-
-
-def as_id(value: Any, what: str) -> int:
-    """A whole number, from a number or the text a template makes of one.
-
-    :param what: how the message names it: ``job_id of task 'build'``.
-    :raises ConfigurationError: anything else.
-    """
-    text = str(value).strip()
-    if isinstance(value, bool) or not text.isdecimal() or not int(text):
-        raise ConfigurationError(f"{what} must be a whole number above 0, not {value!r}.")
-    return int(text)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_pipehooks.core.arguments import as_id
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.hooks.auth import FixedToken
 from airflow_provider_pipehooks.hooks.connection import (
     PLAIN_TYPES,
     Target,
-    as_id,
     as_secret,
     base_url,
     extra_of,

@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 
 from airflow.sdk import BaseHook
 
+from airflow_provider_pipehooks.core.arguments import as_id
+from airflow_provider_pipehooks.core.durations import as_seconds
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limits_of
 from airflow_provider_pipehooks.hooks.transport import AsyncSender, SyncSender
@@ -69,13 +71,11 @@ class RemoteHook(BaseHook, ABC):
         super().__init__()
         if retry_args:
             raise ConfigurationError("retry_args is not supported: use retry_limit and retry_delay.")
-        if retry_limit < 1:
-            raise ConfigurationError(f"retry_limit must be at least 1, not {retry_limit!r}.")
         self.conn_id = conn_id
         self.account_id = account_id
-        self.timeout_seconds = timeout_seconds
-        self.retry_limit = retry_limit
-        self.retry_delay = retry_delay
+        self.timeout_seconds = as_seconds(timeout_seconds, "timeout_seconds")
+        self.retry_limit = as_id(retry_limit, "retry_limit")
+        self.retry_delay = as_seconds(retry_delay, "retry_delay", or_nothing=True)
         self._target: Target | None = None
         self._sender: SyncSender | None = None
         self._async_sender: AsyncSender | None = None

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import ast
-import copy
-import json as json_lib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
 
+from airflow_provider_pipehooks.core.arguments import (
+    Reader,
+    as_id,
+    as_name,
+    as_object,
+    as_objects,
+    as_parameters,
+    as_text,
+    as_texts,
+    as_whole,
+)
 from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
-from airflow_provider_pipehooks.hooks.connection import as_id
 from airflow_provider_pipehooks.operators.remote_run import OnCancel, RemoteRunOperator
 
 if TYPE_CHECKING:
@@ -23,14 +30,14 @@ if TYPE_CHECKING:
     from airflow_provider_pipehooks.core.intent import Intent
 
 #: Run-now slots that Databricks refuses together with ``job_parameters``.
-TASK_SLOTS = (
-    "notebook_params",
-    "python_params",
-    "jar_params",
-    "spark_submit_params",
-    "python_named_params",
-    "dbt_commands",
-)
+TASK_SLOTS: Mapping[str, Reader] = {
+    "notebook_params": as_parameters,
+    "python_params": as_texts,
+    "jar_params": as_texts,
+    "spark_submit_params": as_texts,
+    "python_named_params": as_parameters,
+    "dbt_commands": as_texts,
+}
 #: Which part of a submitted task takes DAG params, as the official operator fills them in.
 PARAMS_OF_TASK: Mapping[str, str] = {
     "notebook_task": "base_parameters",
@@ -64,8 +71,13 @@ class _DatabricksRunOperator(RemoteRunOperator):
     template_ext: Sequence[str] = (".json-tpl",)
     ui_color = "#1CB1C2"
     ui_fgcolor = "#fff"
-    #: Named parameters that are keys of the body.
-    body_fields: ClassVar[tuple[str, ...]]
+    readers: ClassVar[Mapping[str, Reader]] = {
+        **RemoteRunOperator.readers,
+        "databricks_conn_id": as_name,
+        "json": as_object,
+    }
+    #: Keys of the body, which may be given by name, too.
+    body_fields: ClassVar[Mapping[str, Reader]]
 
     def __init__(
         self,
@@ -124,16 +136,32 @@ class _DatabricksRunOperator(RemoteRunOperator):
 
     def body(self) -> dict[str, Any]:
         """``json`` with the named parameters over it; a copy, so that a retry renders the originals."""
-        named = {name: getattr(self, name) for name in self.body_fields}
-        merged = {**as_object(self.json), **{key: value for key, value in named.items() if value is not None}}
+        merged: dict[str, Any] = self.argument("json") or {}
+        for name, read in self.body_fields.items():
+            if (named := self.argument(name)) is not None:
+                merged[name] = named
+            elif merged.get(name) is not None:
+                merged[name] = read(merged[name], f'json["{name}"] of task {self.task_id!r}')
         if not merged.get("idempotency_token"):
             # A template may leave it empty, which Databricks takes for none.
             merged.pop("idempotency_token", None)
-        return copy.deepcopy(merged)
+        return merged
 
-    def dag_params(self) -> dict[str, Any]:
+    def check_literals(self) -> None:
+        super().check_literals()
+        if all(self.is_known(name) for name in ("json", *self.body_fields)):
+            self.check_body(self.body())
+
+    def check_body(self, body: Mapping[str, Any]) -> None:
+        """Refuse what cannot be together, or is missing.
+
+        :raises ConfigurationError: says which.
+        """
+
+    def dag_params(self) -> dict[str, str]:
         """DAG params that have a value."""
-        return {key: value for key, value in dict(self.params).items() if value is not None}
+        given = {key: value for key, value in dict(self.params).items() if value is not None}
+        return as_parameters(given, "params of the DAG")
 
     def _started_run(self, run_id: int) -> Run:
         """The run as it is right after the start; its page is only told when it is read.
@@ -166,14 +194,19 @@ class DatabricksRunNowOperator(_DatabricksRunOperator):
     :param cancel_previous_runs: cancel all active runs of the job first.
     """
 
-    body_fields: ClassVar[tuple[str, ...]] = (
-        "job_id",
-        "job_name",
-        "job_parameters",
-        *TASK_SLOTS,
-        "idempotency_token",
-        "performance_target",
-    )
+    body_fields: ClassVar[Mapping[str, Reader]] = {
+        "job_id": as_id,
+        "job_name": as_text,
+        "job_parameters": as_parameters,
+        **TASK_SLOTS,
+        "idempotency_token": as_text,
+        "performance_target": as_text,
+    }
+    readers: ClassVar[Mapping[str, Reader]] = {
+        **_DatabricksRunOperator.readers,
+        **body_fields,
+        "databricks_repair_reason_new_settings": as_object,
+    }
     template_fields: Sequence[str] = ("json", *body_fields, "databricks_conn_id")
 
     def __init__(
@@ -212,24 +245,29 @@ class DatabricksRunNowOperator(_DatabricksRunOperator):
         self.databricks_repair_reason_new_settings = databricks_repair_reason_new_settings or {}
         self.cancel_previous_runs = cancel_previous_runs
         self.forward_dag_params = forward_dag_params
+        self.check_literals()
 
     @property
     def can_continue(self) -> bool:
         return self.repair_run
 
+    def check_body(self, body: Mapping[str, Any]) -> None:
+        if body.get("job_name") and body.get("job_id"):
+            raise ConfigurationError(f"Task {self.task_id!r}: give job_id or job_name, not both.")
+        if not body.get("job_name") and body.get("job_id") is None:
+            raise ConfigurationError(f"Task {self.task_id!r} names no job: give job_id or job_name.")
+
     def prepare(self, context: Context) -> None:
         body = self.body()
+        self.check_body(body)
+        # A slot that is given empty is given: Databricks refuses job_parameters beside it.
+        takes_params = not body.get("job_parameters") and not any(slot in body for slot in TASK_SLOTS)
+        if self.forward_dag_params and takes_params and (params := self.dag_params()):
+            body["job_parameters"] = params
         name = body.pop("job_name", None)
-        if name and body.get("job_id"):
-            raise ConfigurationError(f"Task {self.task_id!r}: give job_id or job_name, not both.")
         if name:
             body["job_id"] = self.hook.call(self.service.job_id_by_name(name))
-        elif body.get("job_id") is None:
-            raise ConfigurationError(f"Task {self.task_id!r} names no job: give job_id or job_name.")
-        body["job_id"] = as_id(body["job_id"], f"job_id of task {self.task_id!r}")
-        if self.forward_dag_params and not any(body.get(slot) for slot in ("job_parameters", *TASK_SLOTS)):
-            body |= {"job_parameters": self.dag_params()} if self.dag_params() else {}
-        self._body = texts_only(body, ("job_parameters", *TASK_SLOTS))
+        self._body = body
 
     def start(self, intent: Intent) -> Run:
         if self.cancel_previous_runs:
@@ -240,7 +278,7 @@ class DatabricksRunNowOperator(_DatabricksRunOperator):
 
     def continue_run(self, run: Run) -> Run | None:
         """Run the failed tasks again in the same run, after mending the job if settings were given."""
-        reasons = self.databricks_repair_reason_new_settings
+        reasons = self.argument("databricks_repair_reason_new_settings")
         reason = next((reason for reason in reasons if reason in (run.message or "")), None)
         if reasons and reason is None:
             self.log.info("%s is not repaired: its message has none of %s", run.label, sorted(reasons))
@@ -272,25 +310,26 @@ class DatabricksSubmitRunOperator(_DatabricksRunOperator):
     Takes every parameter of the official operator of this name: the keys of the body by name.
     """
 
-    body_fields: ClassVar[tuple[str, ...]] = (
-        "tasks",
-        "spark_jar_task",
-        "notebook_task",
-        "spark_python_task",
-        "spark_submit_task",
-        "pipeline_task",
-        "dbt_task",
-        "new_cluster",
-        "existing_cluster_id",
-        "libraries",
-        "environments",
-        "run_name",
-        "timeout_seconds",
-        "idempotency_token",
-        "access_control_list",
-        "git_source",
-        "performance_target",
-    )
+    body_fields: ClassVar[Mapping[str, Reader]] = {
+        "tasks": as_objects,
+        "spark_jar_task": as_object,
+        "notebook_task": as_object,
+        "spark_python_task": as_object,
+        "spark_submit_task": as_object,
+        "pipeline_task": as_object,
+        "dbt_task": as_object,
+        "new_cluster": as_object,
+        "existing_cluster_id": as_text,
+        "libraries": as_objects,
+        "environments": as_objects,
+        "run_name": as_text,
+        "timeout_seconds": as_whole,
+        "idempotency_token": as_text,
+        "access_control_list": as_objects,
+        "git_source": as_object,
+        "performance_target": as_text,
+    }
+    readers: ClassVar[Mapping[str, Reader]] = {**_DatabricksRunOperator.readers, **body_fields}
     template_fields: Sequence[str] = ("json", *body_fields, "databricks_conn_id")
 
     def __init__(
@@ -333,18 +372,22 @@ class DatabricksSubmitRunOperator(_DatabricksRunOperator):
         self.access_control_list = access_control_list
         self.git_source = git_source
         self.performance_target = performance_target
+        self.check_literals()
 
-    def prepare(self, context: Context) -> None:
-        body = {"run_name": self.task_id, **self.body()}
+    def check_body(self, body: Mapping[str, Any]) -> None:
         if "dbt_task" in body and "git_source" not in body:
             raise ConfigurationError(f"Task {self.task_id!r}: a dbt_task needs git_source.")
         if "pipeline_name" in (body.get("pipeline_task") or {}):
             raise ConfigurationError(
                 f"Task {self.task_id!r}: pipeline_name in pipeline_task is not supported; use pipeline_id."
             )
-        params = self.dag_params()
-        for task in body["tasks"] if isinstance(body.get("tasks"), list) else [body]:
-            _fill_in(task, params)
+
+    def prepare(self, context: Context) -> None:
+        body = {"run_name": self.task_id, **self.body()}
+        self.check_body(body)
+        if params := self.dag_params():
+            for task in body.get("tasks", [body]):
+                _fill_in(task, params)
         self._body = body
 
     def start(self, intent: Intent) -> Run:
@@ -353,46 +396,9 @@ class DatabricksSubmitRunOperator(_DatabricksRunOperator):
         )
 
 
-def as_object(json: Any) -> dict[str, Any]:
-    """A body as given: an object, JSON text, or the text Jinja makes of an object.
-
-    :raises ConfigurationError: anything else.
-    """
-    if json is None or json == "":
-        return {}
-    if isinstance(json, str):
-        try:
-            json = json_lib.loads(json)
-        except ValueError:
-            try:
-                json = ast.literal_eval(json)
-            except (SyntaxError, ValueError) as err:
-                raise ConfigurationError(f"json is neither JSON nor a Python literal: {err}.") from err
-    if not isinstance(json, Mapping):
-        raise ConfigurationError(f"json must be an object, not {type(json).__name__}.")
-    return dict(json)
-
-
-def texts_only(body: dict[str, Any], slots: Sequence[str]) -> dict[str, Any]:
-    """Parameters as texts: Databricks takes nothing else, and people write numbers."""
-    for slot in slots:
-        value = body.get(slot)
-        if isinstance(value, Mapping):
-            body[slot] = {str(key): _as_text(item) for key, item in value.items()}
-        elif isinstance(value, (list, tuple)):
-            body[slot] = [_as_text(item) for item in value]
-    return body
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return json_lib.dumps(value) if isinstance(value, (dict, list)) else str(value)
-
-
-def _fill_in(task: Any, params: Mapping[str, Any]) -> None:
+def _fill_in(task: Mapping[str, Any], params: Mapping[str, str]) -> None:
     """Give a submitted task the DAG's params, where it takes any and was given none."""
     for name, slot in PARAMS_OF_TASK.items():
-        part = task.get(name) if isinstance(task, dict) else None
-        if params and isinstance(part, dict) and not part.get(slot):
-            part[slot] = {key: _as_text(value) for key, value in params.items()}
+        part = task.get(name)
+        if isinstance(part, dict) and part.get(slot) is None:
+            part[slot] = dict(params)

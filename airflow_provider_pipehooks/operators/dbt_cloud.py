@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
 
+from airflow_provider_pipehooks.core.arguments import (
+    Reader,
+    as_id,
+    as_id_or_none,
+    as_name,
+    as_object,
+    as_text,
+    as_texts,
+)
 from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
-from airflow_provider_pipehooks.hooks.connection import as_id
 from airflow_provider_pipehooks.operators.remote_run import OnCancel, RemoteRunOperator
 from airflow_provider_pipehooks.services.dbt_cloud import CAUSE_LIMIT
 
@@ -24,6 +32,7 @@ WEEK_S = 7 * 24 * 60 * 60
 #: A start whose answer was lost shows in the list of runs within moments, if it was accepted.
 _LOOKS_FOR_LOST = 3
 _STARTS = 3
+_JOB_BY_NAME = ("project_name", "environment_name", "job_name")
 
 
 class DbtCloudRunJobOperator(RemoteRunOperator):
@@ -55,12 +64,21 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
     service_name: ClassVar[str] = "dbt_cloud"
     interval_argument: ClassVar[str] = "check_interval"
     official_keys: ClassVar[Mapping[str, str]] = {"job_run_id": "run_id", "job_run_url": "url"}
+    readers: ClassVar[Mapping[str, Reader]] = {
+        **RemoteRunOperator.readers,
+        "dbt_cloud_conn_id": as_name,
+        "job_id": as_id,
+        **dict.fromkeys(_JOB_BY_NAME, as_text),
+        "account_id": as_id_or_none,
+        "trigger_reason": as_text,
+        "steps_override": as_texts,
+        "schema_override": as_text,
+        "additional_run_config": as_object,
+    }
     template_fields: Sequence[str] = (
         "dbt_cloud_conn_id",
         "job_id",
-        "project_name",
-        "environment_name",
-        "job_name",
+        *_JOB_BY_NAME,
         "account_id",
         "trigger_reason",
         "steps_override",
@@ -118,6 +136,9 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         self.additional_run_config = additional_run_config or {}
         self.reuse_existing_run = reuse_existing_run
         self.retry_from_failure = retry_from_failure
+        self.check_literals()
+        if job_id is None and not all((project_name, environment_name, job_name)):
+            raise self._no_job()
 
     @property
     def conn_id(self) -> str:
@@ -125,23 +146,37 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
 
     @property
     def account(self) -> int | None:
-        return as_id(self.account_id, f"account_id of task {self.task_id!r}") if self.account_id else None
+        account_id: int | None = self.argument("account_id")
+        return account_id
 
     @property
     def can_continue(self) -> bool:
         return self.retry_from_failure
 
     def prepare(self, context: Context) -> None:
-        if self.job_id is not None:
-            self._job_id = as_id(self.job_id, f"job_id of task {self.task_id!r}")
-            return
-        names = (self.project_name, self.environment_name, self.job_name)
+        config: dict[str, Any] = self.argument("additional_run_config") or {}
+        self._reason = as_text(config.get("cause") or "", "cause") or self.argument("trigger_reason")
+        self._overrides = {
+            "steps_override": self.argument("steps_override"),
+            "schema_override": self.argument("schema_override"),
+            **config,
+            # Ours: its mark is how a start whose answer was lost is found again.
+            "cause": None,
+        }
+        self._job_id = self.argument("job_id") or self._job_by_name()
+
+    def _job_by_name(self) -> int:
+        names = [self.argument(name) for name in _JOB_BY_NAME]
         if not all(names):
-            raise ConfigurationError(
-                f"Task {self.task_id!r} names no job: give job_id, or project_name, environment_name and "
-                "job_name."
-            )
-        self._job_id = self.hook.call(self.service.job_id_by_name(*names))
+            raise self._no_job()
+        found: int = self.hook.call(self.service.job_id_by_name(*names))
+        return found
+
+    def _no_job(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"Task {self.task_id!r} names no job: give job_id, or project_name, environment_name and "
+            "job_name."
+        )
 
     def baseline(self) -> int:
         newest: int = self.hook.call(self.service.newest_run_id(self._job_id))
@@ -166,17 +201,10 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
 
         Only after several looks found nothing is it taken as not accepted, and sent again.
         """
-        overrides = {
-            "steps_override": self.steps_override,
-            "schema_override": self.schema_override,
-            **self.additional_run_config,
-            # Ours: its mark is how a start whose answer was lost is found again.
-            "cause": None,
-        }
         for attempt in range(1, _STARTS + 1):
             try:
                 run: Run = self.hook.call(
-                    self.service.start_run(self._job_id, cause=self._cause(intent), overrides=overrides)
+                    self.service.start_run(self._job_id, cause=self._cause(intent), overrides=self._overrides)
                 )
                 return run
             except RemoteCallError as err:
@@ -201,8 +229,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
 
     def _cause(self, intent: Intent) -> str:
         """The reason, cut so that our mark always fits behind it."""
-        reason = self.additional_run_config.get("cause") or self.trigger_reason
-        reason = reason or (
+        reason = self._reason or (
             f"Triggered via Apache Airflow by task {self.task_id!r} in the {intent.dag_id} DAG."
         )
         return f"{reason[: CAUSE_LIMIT - len(intent.tag) - 3]} [{intent.tag}]"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_pipehooks.compat import memory, tries
+from airflow_provider_pipehooks.core.arguments import Reader, as_hook_params, one_of
 from airflow_provider_pipehooks.core.durations import as_interval, as_limit
 from airflow_provider_pipehooks.core.errors import (
     ConfigurationError,
@@ -52,6 +53,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
 
     #: What users call ``poll_interval``.
     interval_argument: ClassVar[str] = "poll_interval"
+    readers: ClassVar[Mapping[str, Reader]] = {"on_cancel": one_of("cancel", "keep")}
     operator_extra_links = (RemoteRunLink(),)
     ui_color = "#e8f0f7"
 
@@ -74,7 +76,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         self.wait_timeout = as_limit(wait_timeout, f"timeout of task {self.task_id!r}")
         self.deferrable = deferrable
         self.on_cancel = on_cancel
-        self.hook_params = hook_params or {}
+        self.hook_params = as_hook_params(hook_params, self.name_of("hook_params"))
         self.run_id: int | str | None = None
         self._once: Once | None = None
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
 
+from airflow_provider_pipehooks.core.arguments import Reader, as_id, as_name, as_text
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.hooks.connection import as_id
 from airflow_provider_pipehooks.sensors.remote_run import RemoteRunSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_pipehooks.core.run import Run
+
+_RUN_BY = ("run_id", "job_id", "job_name")
 
 
 class DatabricksJobRunSensor(RemoteRunSensor):
@@ -30,6 +32,13 @@ class DatabricksJobRunSensor(RemoteRunSensor):
 
     service_name: ClassVar[str] = "databricks_jobs"
     official_keys: ClassVar[Mapping[str, str]] = {"run_page_url": "url"}
+    readers: ClassVar[Mapping[str, Reader]] = {
+        "databricks_conn_id": as_name,
+        "run_id": as_id,
+        "job_id": as_id,
+        "job_name": as_text,
+        "task_key": as_text,
+    }
     template_fields: Sequence[str] = ("databricks_conn_id", "run_id", "job_id", "job_name", "task_key")
 
     def __init__(
@@ -52,6 +61,7 @@ class DatabricksJobRunSensor(RemoteRunSensor):
         self.job_name = job_name
         self.task_key = task_key
         self.success_with_failures = success_with_failures
+        self.check_literals()
 
     @property
     def conn_id(self) -> str:
@@ -59,19 +69,34 @@ class DatabricksJobRunSensor(RemoteRunSensor):
 
     @property
     def service_options(self) -> dict[str, Any]:
-        return {"task_key": self.task_key, "with_failures_is_success": self.success_with_failures}
+        task_key = self.argument("task_key") or None
+        return {"task_key": task_key, "with_failures_is_success": self.success_with_failures}
+
+    def check_literals(self) -> None:
+        # A template may leave an argument empty, which is then not given.
+        if len(self._given()) != 1 and all(map(self.is_known, _RUN_BY)):
+            raise self._not_one()
+        for name in self.readers:
+            if self.is_known(name) and getattr(self, name) != "":
+                self.argument(name)
+
+    def _given(self) -> list[str]:
+        return [name for name in _RUN_BY if getattr(self, name) not in (None, "")]
+
+    def _not_one(self) -> ConfigurationError:
+        given = ", ".join(self._given()) or "none"
+        return ConfigurationError(
+            f"Task {self.task_id!r}: give one of run_id, job_id and job_name; {given} given."
+        )
 
     def find_run_id(self, context: Context) -> int:
-        given = [name for name in ("run_id", "job_id", "job_name") if getattr(self, name) not in (None, "")]
-        if len(given) != 1:
-            raise ConfigurationError(
-                f"Task {self.task_id!r}: give one of run_id, job_id and job_name; {given or 'none'} given."
-            )
-        if given == ["run_id"]:
-            return as_id(self.run_id, f"run_id of task {self.task_id!r}")
-        job_id = self.job_id or self.hook.call(self.service.job_id_by_name(self.job_name))
-        newest: Run = self.hook.call(
-            self.service.newest_run(as_id(job_id, f"job_id of task {self.task_id!r}"))
-        )
+        if len(self._given()) != 1:
+            raise self._not_one()
+        (name,) = self._given()
+        given = self.argument(name)
+        if name == "run_id":
+            return int(given)
+        job_id = given if name == "job_id" else self.hook.call(self.service.job_id_by_name(given))
+        newest: Run = self.hook.call(self.service.newest_run(job_id))
         self.log.info("The newest run of job %s is %s", job_id, newest.run_id)
         return int(newest.run_id)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
 
-from airflow_provider_pipehooks.hooks.connection import as_id
+from airflow_provider_pipehooks.core.arguments import Reader, as_id, as_id_or_none, as_name
+from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.sensors.remote_run import RemoteRunSensor
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
 
     service_name: ClassVar[str] = "dbt_cloud"
     official_keys: ClassVar[Mapping[str, str]] = {"job_run_id": "run_id", "job_run_url": "url"}
+    readers: ClassVar[Mapping[str, Reader]] = {
+        "dbt_cloud_conn_id": as_name,
+        "run_id": as_id,
+        "account_id": as_id_or_none,
+    }
     template_fields: Sequence[str] = ("dbt_cloud_conn_id", "run_id", "account_id")
 
     def __init__(
@@ -56,6 +62,7 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
         self.dbt_cloud_conn_id = dbt_cloud_conn_id
         self.run_id = run_id
         self.account_id = account_id
+        self.check_literals()
 
     @property
     def conn_id(self) -> str:
@@ -63,7 +70,13 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
 
     @property
     def account(self) -> int | None:
-        return as_id(self.account_id, f"account_id of task {self.task_id!r}") if self.account_id else None
+        account_id: int | None = self.argument("account_id")
+        return account_id
 
     def find_run_id(self, context: Context) -> int:
-        return as_id(self.run_id, f"run_id of task {self.task_id!r}")
+        if self.run_id is None:
+            raise ConfigurationError(
+                f"{self.name_of('run_id')} is None: the task that starts the run gave none."
+            )
+        run_id: int = self.argument("run_id")
+        return run_id

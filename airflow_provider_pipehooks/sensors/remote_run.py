@@ -12,6 +12,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_pipehooks.compat import memory
+from airflow_provider_pipehooks.core.arguments import as_hook_params
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
 from airflow_provider_pipehooks.core.events import WaitEnded, read_event
 from airflow_provider_pipehooks.core.run import Run
@@ -41,7 +42,7 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
     def __init__(self, *, deferrable: bool, hook_params: dict[str, Any] | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.deferrable = deferrable
-        self.hook_params = hook_params or {}
+        self.hook_params = as_hook_params(hook_params, self.name_of("hook_params"))
         self._watch: Watch | None = None
         self._pause_s = 0.0
 

@@ -16,6 +16,7 @@ from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, error_for
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
 from airflow_provider_pipehooks.hooks.registry import calls_of, open_hook
+from airflow_provider_pipehooks.tasks.arguments import ReadsArguments
 from airflow_provider_pipehooks.tasks.changes import Changes
 from airflow_provider_pipehooks.tasks.waiting import Watched
 
@@ -35,7 +36,7 @@ class RemoteRunLink(BaseOperatorLink):
         return ledger.url_of(ti_key)
 
 
-class JoinsRun(ABC):
+class JoinsRun(ReadsArguments, ABC):
     """Mixed into operators and sensors; they name the service and give the connection.
 
     XComs of a joined run: ``return_value`` the run's id, ``run_url``, ``run`` its record as JSON, and the
@@ -48,7 +49,6 @@ class JoinsRun(ABC):
 
     if TYPE_CHECKING:
         log: Any
-        task_id: str
         do_xcom_push: bool
         deferrable: bool
         hook_params: dict[str, Any]

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -107,11 +107,12 @@ class RemoteRunTrigger(BaseTrigger):
             options=dict(ours.options or {}),
             hook_params=dict(ours.hook_params or {}),
         )
+        vars(self).update(vars(self.arguments))
 
-    def __getattr__(self, name: str) -> Any:
-        if name in _NAMES:
-            return getattr(self.arguments, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Those of :class:`Arguments`."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         path = "airflow_provider_pipehooks.triggers.remote_run.RemoteRunTrigger"

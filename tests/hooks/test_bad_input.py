@@ -272,12 +272,12 @@ ARGUMENTS = [
     Bad(
         given="a json that is no object",
         does=start_databricks(json="[1]"),
-        says=("json must be an object", "list"),
+        says=("json of task 't' must be an object", "a list"),
     ),
     Bad(
         given="a json of garbage",
         does=start_databricks(json="{job_id"),
-        says=("neither JSON nor a Python literal",),
+        says=("json of task 't' must be an object, or its text as JSON or a Python literal",),
     ),
     Bad(
         given="retry_args of the official hook",
@@ -289,7 +289,11 @@ ARGUMENTS = [
         does=start_databricks(job_id=1, databricks_retry_args={"stop": None}),
         says=("databricks_retry_args is not supported", "databricks_retry_limit"),
     ),
-    Bad(given="no try at all", does=lambda: DatabricksHook(retry_limit=0), says=("at least 1, not 0",)),
+    Bad(
+        given="no try at all",
+        does=lambda: DatabricksHook(retry_limit=0),
+        says=("retry_limit must be a whole number above 0, not 0",),
+    ),
     Bad(
         given="an unknown on_cancel",
         does=start_dbt(on_cancel="maybe"),
@@ -330,7 +334,7 @@ ARGUMENTS = [
     Bad(
         given="two ways to name a run",
         does=join_databricks(run_id=1, job_name="twin"),
-        says=("give one of run_id, job_id and job_name", "['run_id', 'job_name'] given"),
+        says=("give one of run_id, job_id and job_name", "run_id, job_name given"),
     ),
     Bad(given="no way to name a run", does=join_databricks(), says=("give one of", "none given")),
 ]
