@@ -21,6 +21,7 @@ KEPT: Mapping[str, str] = {
     "hooks.remote:_FETCHING.clear": "who is fetching a token now, for each event loop",
     "plugins.background:forget": "the queue of events for slow receivers, and its thread",
     "plugins.plugin:warn_once.cache_clear": "whether options without effect were told of",
+    "tasks.turns:_NOW.clear": "the task that runs, and which operators it has executed",
     "triggers.assets.rounds:_WATCHERS.clear": "watchers of finished runs, by whom they ask",
     "triggers.poller.gc_freeze:HEAP.forget": "at how many waits the heap is set aside again",
     "triggers.poller.watcher:_WATCHERS.clear": "the poller of each connection, for each event loop",

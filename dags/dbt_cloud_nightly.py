@@ -14,6 +14,8 @@ with DAG(
     schedule="0 2 * * *",
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    # The next try of a task that was killed, or cut off, joins its run. A failed run is not verified again.
+    default_args={"retries": 2},
     params={"staging_job": Param(101, type="integer"), "marts_job": Param(102, type="integer")},
     tags=["pipehooks"],
 ):

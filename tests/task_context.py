@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,11 +30,16 @@ class Try(_Context):
 
     :param store: the one of the try before, to go on from it.
     :param cleared: how often a user has cleared the task; Airflow raises ``max_tries`` each time.
+    :param born: when the DAG run began.
     """
 
-    def __init__(self, store: Store | None = None, *, cleared: int = 0, try_number: int = 1) -> None:
+    def __init__(
+        self, store: Store | None = None, *, cleared: int = 0, try_number: int = 1, born: str = ""
+    ) -> None:
         self.store = Store() if store is None else store
         self.pushed: dict[str, Any] = {}
+        #: What the server says of the task when it is asked.
+        self.state: str | None = "running"
         self.ti = SimpleNamespace(
             dag_id="dag",
             run_id="manual",
@@ -43,8 +49,16 @@ class Try(_Context):
             max_tries=3 + cleared,
             task=SimpleNamespace(retries=3),
             xcom_push=lambda key, value: self.pushed.update({key: value}),
+            get_task_states=self._states,
         )
         super().__init__(ti=self.ti, task_instance=self.ti, task_state_store=self.store)
+        if born:
+            self["dag_run"] = SimpleNamespace(start_date=datetime.fromisoformat(born))
+
+    def _states(self, **_: Any) -> dict[str, dict[str, str]]:
+        if self.state is None:
+            raise OSError("the API server is away")
+        return {} if self.state == "deleted" else {"manual": {"t": self.state}}
 
     def next(self, *, cleared: int = 0) -> Try:
         """The next try of the same task."""

@@ -35,10 +35,12 @@ ROOMS = (
 DOORS = ("__main__", "provider_info", "process_wide", "__init__")
 #: What the pure rooms may use of Python: no clock, no files, no network, no threads, no other module by name.
 PURE = frozenset((
-    "__future__", "base64", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
+    "__future__", "ast", "base64", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
     "datetime", "difflib", "enum", "functools", "hashlib", "itertools", "json", "logging", "math",
     "operator", "re", "types", "typing", "unicodedata", "urllib.parse",
 ))  # fmt: skip
+#: What users catch has to be a class of Airflow's; it does nothing.
+BUT = {f"{NAME}.core.errors": {"airflow.sdk.exceptions"}}
 #: Attributes and keys by which an object of Airflow's could be used without importing it.
 AIRFLOWS = frozenset((
     "xcom_push", "xcom_pull", "get_task_states", "task_state_store", "asset_state_store",
@@ -107,7 +109,7 @@ def test_no_import_is_in_a_circle() -> None:
 def test_the_pure_rooms_reach_nothing(module: str) -> None:
     """Neither by an import nor by what an object that they are given can do."""
     others = {name for name in imports(module) if not name.startswith(NAME)}
-    assert others <= PURE
+    assert others - BUT.get(module, set()) <= PURE
     tree = ast.parse(MODULES[module].read_text())
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}

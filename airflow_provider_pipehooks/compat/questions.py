@@ -16,6 +16,12 @@ log = logging.getLogger(__name__)
 
 #: ``{(task_id, map_index): state}``.
 States = Mapping[tuple[str, int], str | None]
+#: The task has been ended for good, by a person or a limit: what it waits for is not waited for any more.
+#: In any other state a try goes on or follows, and ``running`` may be said of the one that follows.
+#: ``restarting``: a person has cleared it while it ran. ``deleted``: nobody knows it any more.
+ENDED_FOR_GOOD = frozenset(
+    {"success", "failed", "skipped", "upstream_failed", "removed", "restarting", "deleted"}
+)
 #: How long to wait for the answer; Airflow kills the process five seconds after it told it to end.
 ASK_S = 2.0
 
@@ -101,7 +107,7 @@ def state_at_kill(ti: Any, map_index: int) -> str | None:
     thread.start()
     thread.join(ASK_S)
     if not answer:
-        log.warning("Killed, and could not ask why: no hook is told whether a user did it")
+        log.warning("Killed, and could not ask whether a person did it, or a limit")
         return None
     return answer[0]
 
@@ -111,7 +117,7 @@ def _ask(ti: Any, map_index: int, answer: list[str | None]) -> None:
         states = ti.get_task_states(
             dag_id=ti.dag_id, map_index=map_index, task_ids=[ti.task_id], run_ids=[ti.run_id]
         )
-        answer.extend(states[ti.run_id].values())
+        answer.extend((states.get(ti.run_id) or {"": "deleted"}).values())
     except Exception:
         log.exception("Could not ask for the state of the task")
 

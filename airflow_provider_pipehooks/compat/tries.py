@@ -20,6 +20,15 @@ def generation(context: Context) -> int:
     return int(ti.max_tries) - int(ti.task.retries or 0)
 
 
+def born(context: Context) -> str:
+    """When the DAG run began; empty where Airflow does not say.
+
+    A DAG run that is deleted and triggered anew may have the same id, and so may one of another Airflow.
+    """
+    began = getattr(context.get("dag_run"), "start_date", None)
+    return began.isoformat() if began else ""
+
+
 def numbers(context: Context) -> tuple[int, int]:
     """Which attempt this is, from 1, and how many there may be.
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow.sdk.exceptions import AirflowException  # noqa: TID251  # a base class, which does nothing
+
 from airflow_provider_pipehooks.core.run_state import RunState
 
 if TYPE_CHECKING:
     from airflow_provider_pipehooks.core.run import Run
 
 
-class PipehooksError(Exception):
-    """Base of all errors of this package."""
+class PipehooksError(AirflowException):
+    """Base of all errors of this package; ``except AirflowException`` catches them, as the official ones."""
 
 
 class ConfigurationError(PipehooksError, ValueError):

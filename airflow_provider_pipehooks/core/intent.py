@@ -36,6 +36,10 @@ class Intent:
     :param baseline: the highest run id of the job seen before the start; 0 where the service needs none.
     :param remote_run_id: set once the start was answered.
     :param adopted: the run was going on already, started by something else: it is never cancelled.
+    :param service: of the run; empty in records of versions that did not write it, like the next three.
+    :param job: of the run, as its service names it; empty for a run without one.
+    :param born: when the DAG run began: one that is deleted and made anew has the same ``run_id``.
+    :param turn: how often the operator had run in this try, from 1: a task may execute several.
     """
 
     dag_id: str
@@ -47,12 +51,18 @@ class Intent:
     baseline: int = 0
     remote_run_id: int | str | None = None
     adopted: bool = False
+    service: str = ""
+    job: str = ""
+    born: str = ""
+    turn: int = 1
 
     @property
     def token(self) -> str:
         """64 hex digits, the most Databricks takes as ``idempotency_token``; equal for equal intents."""
         name = (self.dag_id, self.run_id, self.task_id, self.map_index, self.generation, self.attempt)
-        return hashlib.sha256(repr(name).encode()).hexdigest()
+        # A record of a version before them is still found under the token that it was started with.
+        later = (self.service, self.job, self.born, self.turn) if self.service else ()
+        return hashlib.sha256(repr((*name, *later)).encode()).hexdigest()
 
     @property
     def tag(self) -> str:
@@ -75,13 +85,22 @@ class Intent:
     def answered(self, remote_run_id: int | str, *, adopted: bool = False) -> Intent:
         return replace(self, remote_run_id=remote_run_id, adopted=adopted)
 
-    def next_attempt(self) -> Intent:
-        return replace(self, attempt=self.attempt + 1, baseline=0, remote_run_id=None, adopted=False)
+    def after(self, record: Intent) -> Intent:
+        """The same as the next attempt after another one, which is over."""
+        return replace(self, attempt=record.attempt + 1)
+
+    def is_of_service(self, service: str) -> bool:
+        """Whether its run can be asked for there."""
+        return self.service in ("", service)
+
+    def is_of_other_job(self, first: Intent) -> bool:
+        """Whether it wanted something else than the task wants now."""
+        return bool(self.service) and (self.service, self.job) != (first.service, first.job)
 
 
 _FIELDS: Mapping[str, Types] = {
-    **dict.fromkeys(("dag_id", "run_id", "task_id"), TEXT),
-    **dict.fromkeys(("map_index", "generation", "attempt", "baseline"), NUMBER),
+    **dict.fromkeys(("dag_id", "run_id", "task_id", "service", "job", "born"), TEXT),
+    **dict.fromkeys(("map_index", "generation", "attempt", "baseline", "turn"), NUMBER),
     "remote_run_id": MAYBE_ID,
     "adopted": FLAG,
 }
@@ -98,6 +117,8 @@ class Decision(Enum):
     GONE = "{run} of the last try is not there any more: starting a new one"
     CONTINUE = "{run} of the last try ended {outcome}: continuing that run"
     CLEARED = "The task was cleared: starting a new run"
+    OTHER_JOB = "The task has another job now than in its last try: starting a run of it"
+    OTHER_JOB_ACTIVE = "The task has another job now: cancelling {run}, then starting a run of the new one"
     CLEARED_ACTIVE = "The task was cleared while {run} was going on: cancelling it, then starting a new one"
 
     def explain(self, run: Run | None, record: Intent | None) -> str:
@@ -106,21 +127,22 @@ class Decision(Enum):
         return self.value.format(run=label, outcome=run.outcome if run else "")
 
 
-def decide(
-    record: Intent | None, generation: int, run: Run | None, *, can_continue: bool = False
-) -> Decision:
+def decide(record: Intent | None, first: Intent, run: Run | None, *, can_continue: bool = False) -> Decision:
     """What to do, from what was written down and what the remote says of it.
 
     :param record: from the state store; None on the first start.
-    :param generation: of the task as it starts now.
+    :param first: what the task would write down now, had it never been tried.
     :param run: the record's run as it is now, found by its id, or by its mark when the id was never
         stored; None when the remote has no such run.
     :param can_continue: a run that ended badly is to be repaired or retried in place.
     """
     if record is None:
         return Decision.START
-    if record.generation != generation:
-        return Decision.CLEARED_ACTIVE if run and not run.is_terminal else Decision.CLEARED
+    active = run is not None and not run.is_terminal
+    if record.generation != first.generation:
+        return Decision.CLEARED_ACTIVE if active else Decision.CLEARED
+    if record.is_of_other_job(first):
+        return Decision.OTHER_JOB_ACTIVE if active else Decision.OTHER_JOB
     if run is None:
         return Decision.START_AGAIN if record.remote_run_id is None else Decision.GONE
     if not run.is_terminal:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_pipehooks.core.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from airflow_provider_pipehooks.hooks.remote import RemoteHook
     from airflow_provider_pipehooks.services.base import Service
@@ -73,6 +71,9 @@ def row_of(name: str) -> ServiceRow:
     :raises ConfigurationError: no such service; lists them.
     """
     if name not in SERVICES:
+        # Airflow reads this table before it has imported its own exceptions, which ours are kinds of.
+        from airflow_provider_pipehooks.core.errors import ConfigurationError
+
         raise ConfigurationError(f"{name!r} is not a service. There are: {', '.join(SERVICES)}.")
     return SERVICES[name]
 

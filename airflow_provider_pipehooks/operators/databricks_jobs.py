@@ -125,6 +125,7 @@ class _DatabricksRunOperator(RemoteRunOperator):
         self.json = json
         self.databricks_conn_id = databricks_conn_id
         self.success_with_failures = success_with_failures
+        self._body: dict[str, Any] = {}
 
     @property
     def conn_id(self) -> str:
@@ -246,6 +247,10 @@ class DatabricksRunNowOperator(_DatabricksRunOperator):
         self.cancel_previous_runs = cancel_previous_runs
         self.forward_dag_params = forward_dag_params
         self.check_literals()
+
+    @property
+    def job(self) -> str:
+        return str(self._body.get("job_id", ""))
 
     @property
     def can_continue(self) -> bool:

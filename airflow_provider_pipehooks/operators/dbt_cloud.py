@@ -136,6 +136,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         self.additional_run_config = additional_run_config or {}
         self.reuse_existing_run = reuse_existing_run
         self.retry_from_failure = retry_from_failure
+        self._job_id = 0
         self.check_literals()
         if job_id is None and not all((project_name, environment_name, job_name)):
             raise self._no_job()
@@ -148,6 +149,10 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
     def account(self) -> int | None:
         account_id: int | None = self.argument("account_id")
         return account_id
+
+    @property
+    def job(self) -> str:
+        return str(self._job_id or "")
 
     @property
     def can_continue(self) -> bool:
@@ -201,12 +206,14 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
 
         Only after several looks found nothing is it taken as not accepted, and sent again.
         """
+        if twins := self.hook.call(self.service.newest_with_tag(self._job_id, intent.tag)):
+            return self._twin(twins[0])
         for attempt in range(1, _STARTS + 1):
             try:
                 run: Run = self.hook.call(
                     self.service.start_run(self._job_id, cause=self._cause(intent), overrides=self._overrides)
                 )
-                return run
+                return self._first_of_twins(run, intent)
             except RemoteCallError as err:
                 if not err.outcome_unknown:
                     raise
@@ -218,6 +225,27 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
                 if attempt == _STARTS:
                     raise
         raise AssertionError("unreachable: the last start returns or raises")
+
+    def _first_of_twins(self, run: Run, intent: Intent) -> Run:
+        """The run that counts when another process of this same try has started one as well: the oldest.
+
+        A worker that was cut off, and the one in its place, may both have looked before either had started.
+        Whoever started a later run sees the earlier ones by now, and cancels its own.
+        """
+        try:
+            twins = self.hook.call(self.service.newest_with_tag(self._job_id, intent.tag))
+            if not twins or int(twins[0].run_id) >= int(run.run_id):
+                return run
+            self.log.warning("Cancelling %s: this task has started another one", run.label)
+            self.hook.call(self.service.cancel_run(run.run_id))
+        except RemoteCallError as err:
+            self.log.warning("Could not look whether this task has started another run: %s", err)
+            return run
+        return self._twin(twins[0])
+
+    def _twin(self, run: Run) -> Run:
+        self.log.warning("%s was started by another process of this task: waiting for it", run.label)
+        return run
 
     def _find_lost(self, intent: Intent) -> Run | None:
         for look in range(_LOOKS_FOR_LOST):

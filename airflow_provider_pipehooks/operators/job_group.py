@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import TaskGroup
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, TaskGroup
 
+from airflow_provider_pipehooks.core.errors import RunEnded
 from airflow_provider_pipehooks.hooks.registry import class_at, row_of
 from airflow_provider_pipehooks.operators.sns_alert import notify_if_one_failed
 
@@ -18,6 +19,7 @@ _VERIFY = frozenset({"poke_interval", "timeout", "mode", "soft_fail", "deferrabl
 #: Arguments that both need.
 _BOTH = frozenset(
     {"dbt_cloud_conn_id", "databricks_conn_id", "account_id", "hook_params", "success_with_failures"}
+    | {"retries", "retry_delay", "retry_exponential_backoff", "max_retry_delay"}
 )
 
 
@@ -37,7 +39,11 @@ def job_group(
         for no alert.
     :param alert: arguments of the alert, such as ``target_arn``; from the group that makes it.
     :param job: arguments of the service's operator, such as ``job_id``; those about waiting
-        (``poke_interval``, ``timeout``, ``mode``, ``deferrable``, ...) go to its sensor.
+        (``poke_interval``, ``timeout``, ``mode``, ``deferrable``, ...) go to its sensor, and those about
+        retries to both.
+
+    A run that ended badly is not verified again; whatever else ends a verification follows ``retries``.
+
     :raises ConfigurationError: no such service; lists them.
     """
     row = row_of(service)
@@ -45,12 +51,19 @@ def job_group(
     to_start = {key: value for key, value in job.items() if key not in _VERIFY}
     to_verify = {key: value for key, value in job.items() if key in _VERIFY | _BOTH}
     with TaskGroup(group_id) as group:
-        # A retry of the verification alone could never help: the failed run stays failed.
         start = starter(task_id="start", wait_for_termination=False, **to_start)
-        verify = verifier(task_id="verify", run_id=start.output, retries=0, **to_verify)
+        # Not the return value, which a DAG may do without.
+        run_id = start.output[starter.official_keys_of("run_id")[0]]
+        verify = verifier(task_id="verify", run_id=run_id, retry_policy=_unless_the_run_ended(), **to_verify)
     if notify is not None:
         verify >> _alert_of(group.dag, notify, alert)
     return group
+
+
+def _unless_the_run_ended() -> ExceptionRetryPolicy:
+    """Another look at a failed run finds it failed."""
+    over = RetryRule(exception=RunEnded, action=RetryAction.FAIL, reason="the run stays as it ended")
+    return ExceptionRetryPolicy(rules=[over])
 
 
 def _alert_of(dag: DAG, task_id: str, arguments: Mapping[str, Any] | None) -> BaseOperator:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -10,8 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from airflow_provider_pipehooks.compat import memory, tries
+from airflow_provider_pipehooks.compat.questions import ENDED_FOR_GOOD, state_at_kill
 from airflow_provider_pipehooks.core.arguments import Reader, as_hook_params, one_of
 from airflow_provider_pipehooks.core.durations import as_interval, as_limit
 from airflow_provider_pipehooks.core.errors import (
@@ -28,6 +32,7 @@ from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.handlers.state.stateful import StatefulOperator
 from airflow_provider_pipehooks.tasks.joining import JoinsRun, RemoteRunLink, cannot_wait
 from airflow_provider_pipehooks.tasks.once import Once
+from airflow_provider_pipehooks.tasks.turns import next_turn
 from airflow_provider_pipehooks.tasks.waiting import cancel, wait
 
 if TYPE_CHECKING:
@@ -79,6 +84,8 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         self.hook_params = as_hook_params(hook_params, self.name_of("hook_params"))
         self.run_id: int | str | None = None
         self._once: Once | None = None
+        self._ti: Any = None
+        self._turn = 1
 
     # What a service has to say, besides ``start``: see tasks.once.Starts
 
@@ -89,6 +96,11 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
     @abstractmethod
     def start(self, intent: Intent) -> Run:
         """Start the run of an intent; called once for each, or again when no run of it exists."""
+
+    @property
+    def job(self) -> str:
+        """What is to be run, once prepared; a run of anything else is not the one of this task."""
+        return ""
 
     @property
     def can_continue(self) -> bool:
@@ -143,7 +155,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         self.prepare(context)
         if context["ti"].try_number > 1:
             self.changes.recall(context)
-        self._once = self._opened_once(context)
+        self._once = self._opened_once(context, self._intent_key(context))
         run = self._once.run()
         self.run_id = run.run_id
         self.push(context, run)
@@ -157,15 +169,17 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         event: dict[str, Any] | None = None,
         continued: bool = False,
         run: dict[str, Any] | None = None,
+        intent_key: str = INTENT_KEY,
     ) -> int | str:
         """Go on after the triggerer has waited.
 
         :param continued: this try has already repaired its run once.
         :param run: the run's record as it was when the task deferred.
+        :param intent_key: under which the intent is stored.
         """
         told = read_event(event)
         self.changes.read((run or {}).get("changes"))
-        self._once = once = self._opened_once(context)
+        self._once = once = self._opened_once(context, intent_key)
         once.resume()
         # A run that was never seen has no record in the event, but may be going on all the same.
         known = told.run or (Run.from_json(run) if run else self._never_seen(once))
@@ -177,9 +191,15 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         return self._ended(context, told, known, continued=continued)
 
     def on_kill(self) -> None:
-        """Airflow is about to end this process: cancel the run, and see it cancelled."""
+        """Airflow is about to end this process: cancel the run, if the task is over, and see it cancelled.
+
+        Also a worker that is shut down, was cut off, or lost the API server is told to end its task. Then
+        another try joins the run, or has joined it already.
+        """
         if not self._may_cancel:
             self.log.info("Killed: run %s is left as it is", self.run_id)
+            return
+        if not self._is_over():
             return
         # The main thread was interrupted, maybe in the middle of a call: use connections of our own.
         self.reopen(self.hook.detached())
@@ -190,20 +210,48 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
             return
         self.cancel(self.run_id, "the task was killed")
 
+    def _is_over(self) -> bool:
+        # The task runner calls on_kill while it handles its own time limit; nobody else ends the task then.
+        if self._ti is None or isinstance(sys.exc_info()[1], AirflowTaskTimeout):
+            return True
+        state = state_at_kill(self._ti, self._ti.map_index)
+        if state in ENDED_FOR_GOOD:
+            return True
+        self.log.warning(
+            "Killed, but not by a person or a time limit: run %s is left to the next try (the task is %s)",
+            self.run_id,
+            state or "in an unknown state",
+        )
+        return False
+
     @property
     def _may_cancel(self) -> bool:
         return self.on_cancel == "cancel" and not (self._once is not None and self._once.adopted)
 
-    def _opened_once(self, context: Context) -> Once:
+    def _intent_key(self, context: Context) -> str:
+        """Where this task's intent is stored; those of other operators that it executes have other places."""
         ti = context["ti"]
+        is_task = self.task_id == ti.task_id
+        who = (self.task_id, self.service_name, *(() if is_task else (self.job,)))
+        self._turn = next_turn(ti, who)
+        if is_task and self._turn == 1:
+            return INTENT_KEY
+        return f"{INTENT_KEY}_{hashlib.sha256(repr((who, self._turn)).encode()).hexdigest()[:16]}"
+
+    def _opened_once(self, context: Context, key: str) -> Once:
+        self._ti = ti = context["ti"]
         first = Intent(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
-            task_id=ti.task_id,
+            task_id=self.task_id,
             map_index=ti.map_index if ti.map_index is not None else -1,
             generation=tries.generation(context),
+            service=self.service_name,
+            job=self.job,
+            born=tries.born(context),
+            turn=self._turn,
         )
-        return Once(self, IntentNotes(context, self.log), first, self.log)
+        return Once(self, IntentNotes(context, key, self.log), first, self.log)
 
     def _never_seen(self, once: Once) -> Run | None:
         """As much as is known of a run of which nothing but its id was stored."""
@@ -223,13 +271,18 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
                 poll_interval=self.poll_interval,
                 deadline=deadline_s,
                 on_cancel="cancel" if self._may_cancel else "keep",
-                kwargs={"continued": continued, "run": self.record_of(run)},
+                kwargs={"continued": continued, "run": self.record_of(run), **self._elsewhere()},
             )
         watch = Watch(
             poll_interval_s=self.poll_interval, since_s=now_s, deadline_s=deadline_s, spread=random.random()
         )
         end = wait(self.watched(run.run_id), watch, self.tell)
         return self._ended(context, end, end.run or run, continued=continued)
+
+    def _elsewhere(self) -> dict[str, str]:
+        """Where the intent is stored, if it is not where every version looks."""
+        key = self._once.notes.key if self._once else INTENT_KEY
+        return {} if key == INTENT_KEY else {"intent_key": key}
 
     def _deadline(self, now_s: float) -> float | None:
         """When to stop waiting. A worker's ``execution_timeout`` is Airflow's own; the triggerer has none."""
@@ -266,7 +319,8 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
 class IntentNotes:
     """The intent of a task in its state store, which outlives crash, retry and clear."""
 
-    def __init__(self, context: Mapping[str, Any], log: Any) -> None:
+    def __init__(self, context: Mapping[str, Any], key: str, log: Any) -> None:
+        self.key = key
         self._context = context
         self._log = log
 
@@ -275,7 +329,7 @@ class IntentNotes:
 
         :raises ConfigurationError: it cannot be read. Starting all the same might start a second run.
         """
-        record = memory.recall(self._context, INTENT_KEY)
+        record = memory.recall(self._context, self.key)
         if not record:
             return None
         try:
@@ -287,8 +341,8 @@ class IntentNotes:
                 return None
             raise ConfigurationError(
                 f"{err}. Nothing was started: a run of an earlier try may be going on. Look there, then "
-                f"clear the task to start anew, or delete {INTENT_KEY!r} from its state store."
+                f"clear the task to start anew, or delete {self.key!r} from its state store."
             ) from err
 
     def remember(self, intent: Intent) -> None:
-        memory.remember(self._context, INTENT_KEY, intent.to_json())
+        memory.remember(self._context, self.key, intent.to_json())

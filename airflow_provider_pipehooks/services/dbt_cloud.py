@@ -183,11 +183,13 @@ class DbtCloud:
 
     def run_with_tag(self, job_id: int, tag: str, *, above: int) -> Procedure[Run | None]:
         """The run of a job whose cause holds our tag, looking at every run above a known id."""
-        return (
-            yield from self._first_above(
-                job_id, above, lambda data: tag in str(object_or_empty(data.get("trigger")).get("cause"))
-            )
-        )
+        return (yield from self._first_above(job_id, above, lambda data: _has(tag, data)))
+
+    def newest_with_tag(self, job_id: int, tag: str) -> Procedure[list[Run]]:
+        """Those of a job's newest runs whose cause holds our tag, oldest first; one request."""
+        page = yield from self.runs(job_definition_id=job_id)
+        found = [_parse(data, "GET runs/") for data in page if _has(tag, data)]
+        return sorted(found, key=lambda run: int(run.run_id))
 
     def run_retrying(self, job_id: int, run_id: int) -> Procedure[Run | None]:
         """The run that continues a failed one, if somebody has retried it already."""
@@ -307,6 +309,10 @@ def _parse(data: Mapping[str, Any], request: Request | str) -> Run:
         return parse_run(data)
     except ValueError as err:
         raise RemoteCallError(f"{request} did not answer with a run: {err}", retryable=True) from err
+
+
+def _has(tag: str, data: Mapping[str, Any]) -> bool:
+    return tag in str(object_or_empty(data.get("trigger")).get("cause"))
 
 
 def _list_of(numbers: Iterable[int]) -> str:

@@ -39,8 +39,8 @@ class RemoteRunLink(BaseOperatorLink):
 class JoinsRun(ReadsArguments, ABC):
     """Mixed into operators and sensors; they name the service and give the connection.
 
-    XComs of a joined run: ``return_value`` the run's id, ``run_url``, ``run`` its record as JSON, and the
-    keys that the official provider's class uses.
+    XComs of a joined run: ``return_value`` the run's id (not with ``do_xcom_push=False``), ``run_url``,
+    ``run`` its record as JSON, and the keys that the official provider's class uses.
     """
 
     service_name: ClassVar[str]
@@ -52,6 +52,11 @@ class JoinsRun(ReadsArguments, ABC):
         do_xcom_push: bool
         deferrable: bool
         hook_params: dict[str, Any]
+
+    @classmethod
+    def official_keys_of(cls, attribute: str) -> list[str]:
+        """Under which of the official provider's keys an attribute of the run is pushed."""
+        return [key for key, name in cls.official_keys.items() if name == attribute]
 
     @property
     @abstractmethod
@@ -105,10 +110,10 @@ class JoinsRun(ReadsArguments, ABC):
 
     def push(self, context: Context, run: Run) -> None:
         """Write the run to XCom as it is known now; called at the start and at the end."""
-        if not self.do_xcom_push:
-            return
         official = {key: getattr(run, attribute) for key, attribute in self.official_keys.items()}
-        ours = {"return_value": run.run_id, ledger.URL_KEY: run.url, ledger.RECORD_KEY: self.record_of(run)}
+        # Whoever wants no return value still wants the button, and an alert that says why.
+        returned = {"return_value": run.run_id} if self.do_xcom_push else {}
+        ours = {**returned, ledger.URL_KEY: run.url, ledger.RECORD_KEY: self.record_of(run)}
         ledger.push(context, {**ours, **official})
 
     def defer_until_end(

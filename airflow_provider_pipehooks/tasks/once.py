@@ -44,7 +44,12 @@ class Starts(Protocol):
 
 
 class Notes(Protocol):
-    """What outlives a try."""
+    """What outlives a try.
+
+    :param key: under which it is kept.
+    """
+
+    key: str
 
     def recall(self) -> Intent | None:
         """What was written down last; None when nothing was."""
@@ -70,18 +75,18 @@ class Once:
         """The run of this task: found from an earlier try, or started now."""
         record = self.notes.recall()
         found = self._find(record) if record else None
-        decision = decide(record, self.first.generation, found, can_continue=self.starts.can_continue)
+        decision = decide(record, self.first, found, can_continue=self.starts.can_continue)
         self.log.info("%s", decision.explain(found, record))
         if record and found:
             if decision in (Decision.JOIN, Decision.RETURN):
                 self.intent = record
                 self._note(record.answered(found.run_id, adopted=record.adopted))
                 return found
-            if decision is Decision.CLEARED_ACTIVE:
-                self._cancel_old(record, found)
+            if decision in (Decision.CLEARED_ACTIVE, Decision.OTHER_JOB_ACTIVE):
+                self._cancel_old(record, found, decision)
             elif decision is Decision.CONTINUE and (continued := self.starts.continue_run(found)):
                 # Written down only afterwards: until then the old run leads to the one that continues it.
-                self._note(record.next_attempt().answered(continued.run_id))
+                self._note(self.first.after(record).answered(continued.run_id))
                 return continued
         return self._start(self._next(decision, record))
 
@@ -106,21 +111,26 @@ class Once:
         return found.run_id if found else None
 
     def _find(self, record: Intent) -> Run | None:
+        if not record.is_of_service(self.first.service):
+            return None
         if record.remote_run_id is None:
             return self.starts.find_unanswered(record)
         return self.starts.find(record.remote_run_id)
 
-    def _cancel_old(self, record: Intent, found: Run) -> None:
+    def _cancel_old(self, record: Intent, found: Run, decision: Decision) -> None:
         if record.adopted:
             self.log.info("%s is left as it is: something else started it", found.label)
         else:
-            self.starts.cancel(found.run_id, "the task was cleared")
+            cleared = decision is Decision.CLEARED_ACTIVE
+            self.starts.cancel(
+                found.run_id, "the task was cleared" if cleared else "the task has another job"
+            )
 
     def _next(self, decision: Decision, record: Intent | None) -> Intent:
         if record and decision is Decision.START_AGAIN:
             return record
-        again = decision in (Decision.START_NEXT, Decision.CONTINUE, Decision.GONE)
-        intent = record.next_attempt() if record and again else self.first
+        fresh = record is None or decision in (Decision.CLEARED, Decision.CLEARED_ACTIVE)
+        intent = self.first if fresh or record is None else self.first.after(record)
         return intent.at(self.starts.baseline())
 
     def _start(self, intent: Intent) -> Run:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_pipehooks.compat.questions import state_of_waiting_task
+from airflow_provider_pipehooks.compat.questions import ENDED_FOR_GOOD, state_of_waiting_task
 from airflow_provider_pipehooks.core.durations import stored_interval
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.events import (
@@ -31,8 +31,6 @@ from airflow_provider_pipehooks.triggers.poller.watcher import RunWatcher, watch
 
 #: Airflow gives ``on_kill`` 30 s (``[triggerer] on_kill_timeout``).
 CANCEL_WITHIN_S = 28.0
-#: The task has left the triggerer for good; anything else, or no answer, means: do not cancel.
-_STILL_OURS = ("deferred", "running", "queued", "scheduled")
 
 
 def settle_s() -> float:
@@ -162,7 +160,7 @@ class RemoteRunTrigger(BaseTrigger):
 
     async def _cancel_if_gone(self) -> None:
         state = await self._task_state()
-        if state is None or state in _STILL_OURS:
+        if state not in ENDED_FOR_GOOD:
             self.log.info(
                 "Not cancelling run %s: the task is %s", self.run_id, state or "in an unknown state"
             )

@@ -6,6 +6,7 @@ import copy
 import pickle
 
 import pytest
+from airflow.sdk.exceptions import AirflowException
 from hypothesis import given
 
 from airflow_provider_pipehooks.core import errors
@@ -123,6 +124,14 @@ def test_a_lost_answer_leaves_open_what_became_of_the_call(
 
 
 def test_every_error_is_one_of_ours() -> None:
-    ours = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    ours = [kind for kind in kinds if kind is not AirflowException]
     assert all(issubclass(kind, PipehooksError) for kind in ours)
     assert issubclass(ConfigurationError, ValueError)
+
+
+@pytest.mark.parametrize(
+    "error", [RunFailed(a_run(RunState.ERROR)), RemoteCallError("no"), ConfigurationError("no")], ids=repr
+)
+def test_what_users_of_the_official_providers_catch_catches_ours(error: Exception) -> None:
+    assert isinstance(error, AirflowException)

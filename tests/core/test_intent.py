@@ -39,25 +39,55 @@ TABLE: list[tuple[Intent | None, Run | None, Decision, Decision, Decision]] = [
     (ANSWERED, a_run(RunState.CANCELLED), D.START_NEXT, D.START_NEXT, D.CLEARED),
 ]
 #: Cleared: the task is of a later generation than its record.
-_LATER = ANSWERED.generation + 1
+_LATER = replace(ANSWERED, generation=ANSWERED.generation + 1)
 
 
 @pytest.mark.parametrize(("record", "run", "same", "continuing", "older"), TABLE)
 def test_what_a_task_does_when_it_wakes_up(
     record: Intent | None, run: Run | None, same: Decision, continuing: Decision, older: Decision
 ) -> None:
-    assert decide(record, ANSWERED.generation, run) is same
-    assert decide(record, ANSWERED.generation, run, can_continue=True) is continuing
+    assert decide(record, ANSWERED, run) is same
+    assert decide(record, ANSWERED, run, can_continue=True) is continuing
     assert decide(record, _LATER, run) is older
     assert decide(record, _LATER, run, can_continue=True) is older
 
 
+OTHER_JOB = {D.OTHER_JOB, D.OTHER_JOB_ACTIVE}
+
+
 def test_every_decision_and_every_state_is_in_the_table() -> None:
-    assert {decision for row in TABLE for decision in row[2:]} == set(Decision)
+    assert {decision for row in TABLE for decision in row[2:]} == set(Decision) - OTHER_JOB
     assert {row[1].state for row in TABLE if row[0] is ANSWERED and row[1]} == {*RunState, None}
 
 
-_STARTS = {D.START, D.START_AGAIN, D.START_NEXT, D.GONE, D.CLEARED}
+OF_JOB_1 = replace(ANSWERED, service="dbt_cloud", job="1")
+
+
+@pytest.mark.parametrize(
+    ("now", "run", "decision"),
+    [
+        ({}, a_run(RunState.SUCCESS), D.RETURN),
+        ({"job": "2"}, a_run(RunState.SUCCESS), D.OTHER_JOB),
+        ({"job": "2"}, a_run(RunState.ERROR), D.OTHER_JOB),
+        ({"job": "2"}, a_run(RunState.RUNNING), D.OTHER_JOB_ACTIVE),
+        ({"job": "2"}, a_run(None), D.OTHER_JOB_ACTIVE),
+        ({"job": "2"}, None, D.OTHER_JOB),
+        ({"service": "databricks_jobs"}, None, D.OTHER_JOB),
+        ({"job": "2", "generation": 9}, a_run(RunState.RUNNING), D.CLEARED_ACTIVE),
+        ({"born": "2026-01-01", "turn": 2}, a_run(RunState.SUCCESS), D.RETURN),
+    ],
+)
+def test_a_run_of_another_job_is_never_joined(
+    now: dict[str, Any], run: Run | None, decision: Decision
+) -> None:
+    assert decide(OF_JOB_1, replace(OF_JOB_1, **now), run, can_continue=True) is decision
+
+
+def test_a_record_of_a_version_that_named_no_job_is_joined() -> None:
+    assert decide(ANSWERED, replace(OF_JOB_1, job="2"), a_run(RunState.RUNNING)) is D.JOIN
+
+
+_STARTS = {D.OTHER_JOB, D.START, D.START_AGAIN, D.START_NEXT, D.GONE, D.CLEARED}
 
 
 @bounded
@@ -65,7 +95,7 @@ _STARTS = {D.START, D.START_AGAIN, D.START_NEXT, D.GONE, D.CLEARED}
 def test_nothing_is_started_beside_a_run_that_goes_on(
     run: Run, can_continue: bool, record: Intent, generation: int
 ) -> None:
-    decision = decide(record, generation, run, can_continue=can_continue)
+    decision = decide(record, replace(ANSWERED, generation=generation), run, can_continue=can_continue)
     assert run.state in TERMINAL or decision not in _STARTS | {D.CONTINUE}
 
 
@@ -94,6 +124,10 @@ _intents = st.builds(
     attempt=st.integers(1, 9),
     baseline=st.integers(0),
     remote_run_id=st.none() | st.integers(1) | texts,
+    service=texts,
+    job=texts,
+    born=texts,
+    turn=st.integers(1, 9),
 )
 
 
@@ -113,13 +147,17 @@ def test_an_intent_comes_back_from_json_with_the_same_marks(intent: Intent) -> N
         {"map_index": 0},
         {"generation": 2},
         {"attempt": 2},
+        {"service": "databricks_jobs"},
+        {"job": "2"},
+        {"born": "2026-01-01T00:00:00+00:00"},
+        {"turn": 2},
     ],
     ids=str,
 )
 def test_another_intent_has_other_marks(change: dict[str, Any]) -> None:
-    other = replace(ANSWERED, **change)
-    assert other.token != ANSWERED.token
-    assert other.tag != ANSWERED.tag
+    other = replace(OF_JOB_1, **change)
+    assert other.token != OF_JOB_1.token
+    assert other.tag != OF_JOB_1.tag
 
 
 def test_names_that_run_together_are_told_apart() -> None:
@@ -144,13 +182,18 @@ def test_the_marks_fit_where_the_remotes_put_them(intent: Intent) -> None:
 
 
 def test_the_token_of_a_release_is_the_token_of_the_next() -> None:
-    """A worker that was upgraded between a crash and the retry must find the run of the older one."""
+    """A worker that was upgraded between a crash and the retry must find the run of the older one.
+
+    The first is of a version that wrote neither service nor job.
+    """
+    assert OF_JOB_1.token == "6a2754400a6761c0041568831c8f2376df9c6ce113fcd7b50c1f9d1996ce264c"
     assert ANSWERED.token == "8453915a9bf624df0884515f65b669a222adfea887628762bb48313093f6aa4c"
 
 
 def test_the_next_attempt_knows_nothing_of_the_last_run() -> None:
-    following = replace(ANSWERED, baseline=7).next_attempt()
-    assert (following.attempt, following.baseline, following.remote_run_id) == (2, 0, None)
+    following = replace(UNANSWERED, job="2").after(replace(ANSWERED, baseline=7, attempt=3, job="1"))
+    assert (following.attempt, following.baseline, following.remote_run_id) == (4, 0, None)
+    assert following.job == "2"
 
 
 @pytest.mark.parametrize(
@@ -168,11 +211,7 @@ def test_an_intent_goes_from_step_to_step() -> None:
     assert (started.baseline, started.remote_run_id, started.adopted) == (41, 42, False)
     adopted = placed.answered(43, adopted=True)
     assert (adopted.remote_run_id, adopted.adopted) == (43, True)
-    again = adopted.next_attempt()
-    assert again == replace(
-        adopted, attempt=adopted.attempt + 1, baseline=0, remote_run_id=None, adopted=False
-    )
-    assert again.tag != adopted.tag
+    assert UNANSWERED.after(adopted).tag != adopted.tag
 
 
 def test_a_decision_without_a_run_names_what_was_written_down() -> None:

@@ -342,9 +342,76 @@ def test_a_kill_cancels_the_run_and_sees_it_cancelled_unless_it_is_to_be_kept(
     task = run_now(
         standin.databricks_jobs.add_job(plan=Plan(hold=True)), on_cancel=on_cancel, wait_for_termination=False
     )
-    run(task, Try())
+    context = Try()
+    run(task, context)
+    context.state = "failed"
     task.on_kill()
     assert results(standin) == [result]
+
+
+def nested(*job_ids: int, context: Try) -> list[Any]:
+    """Operators that a task executes itself, as people do it in a PythonOperator."""
+    made = [
+        DatabricksRunNowOperator(task_id=f"run_{job_id}", job_id=job_id, **FAST)
+        if job_id % 2
+        else run_now(job_id, task_id="same_id")
+        for job_id in job_ids
+    ]
+    return [run(operator, context) for operator in made]
+
+
+def test_each_operator_that_a_task_executes_starts_its_own_job(standin: StandIn) -> None:
+    """Also one in a loop, twice for the same job; the next try finds all of them."""
+    for job_id in (41, 42, 44):
+        standin.databricks_jobs.add_job(f"job {job_id}", id=job_id)
+    context = Try()
+    first = nested(41, 42, 44, 42, 41, context=context)
+    assert len(set(first)) == 5
+    assert nested(41, 42, 44, 42, 41, context=context.next()) == first
+    # In another order the first of a job is still the first of that job.
+    assert nested(44, 42, 41, 42, 41, context=context.next()) == [first[each] for each in (2, 1, 0, 3, 4)]
+    assert len(nested(41, 42, context=context.next(cleared=4))) == 2
+    assert len(standin.databricks_jobs.runs) == 7
+
+
+def test_a_task_that_executes_itself_twice_starts_two_runs(standin: StandIn) -> None:
+    jobs = [standin.databricks_jobs.add_job(f"job {number}") for number in range(2)]
+    context = Try()
+
+    class Both(DatabricksRunNowOperator):
+        def execute(self, context: Any) -> Any:
+            found = []
+            for self.job_id in jobs:
+                found.append(super().execute(context))
+            return found
+
+    first = run(Both(task_id="t", job_id=1, **FAST), context)
+    assert run(Both(task_id="t", job_id=1, **FAST), context.next()) == first
+    assert sorted(each.job_id for each in standin.databricks_jobs.runs.values()) == sorted(jobs)
+
+
+def test_a_dag_run_that_is_made_anew_under_its_id_starts_a_new_run(standin: StandIn) -> None:
+    """Deleted and triggered again, or of another Airflow on the same workspace: nothing is stored of it."""
+    job_id = standin.databricks_jobs.add_job()
+    first = run(run_now(job_id), Try(born="2026-11-27T10:00:00.000001+00:00"))
+    again = run(run_now(job_id), Try(born="2026-11-27T10:00:00.000002+00:00"))
+    assert again != first
+    assert len(standin.databricks_jobs.runs) == 2
+
+
+def test_two_processes_of_one_try_start_one_run(standin: StandIn) -> None:
+    job_id = standin.databricks_jobs.add_job()
+    born = "2026-11-27T10:00:00+00:00"
+    assert run(run_now(job_id), Try(born=born)) == run(run_now(job_id), Try(born=born))
+
+
+def test_a_run_of_the_job_that_the_task_had_before_is_cancelled_and_not_joined(standin: StandIn) -> None:
+    old = standin.databricks_jobs.add_job("old", plan=Plan(hold=True))
+    new = standin.databricks_jobs.add_job("new")
+    context = Try()
+    run(run_now(old, wait_for_termination=False), context)
+    run(run_now(new), context.next())
+    assert results(standin) == ["CANCELED", "SUCCESS"]
 
 
 @both

@@ -8,13 +8,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
 
 from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import RemoteCallError, RunCancelled, RunFailed, WaitTimedOut
 from airflow_provider_pipehooks.core.events import SomethingWaits
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
+from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
 from tests.core.anything import a_run
 from tests.task_context import Try, crashed_before_the_answer, run
@@ -94,10 +95,10 @@ def test_another_account_may_be_given(standin: StandIn) -> None:
     assert all("/accounts/7/" in entry.path for entry in standin.journal.entries)
 
 
-def test_no_xcom_is_pushed_when_none_is_wanted(standin: StandIn) -> None:
+def test_no_value_is_returned_when_none_is_wanted_but_the_run_is_recorded(standin: StandIn) -> None:
     context = Try()
     run(operator(do_xcom_push=False), context)
-    assert context.pushed == {}
+    assert set(context.pushed) == {"run_url", "run", "job_run_id", "job_run_url"}
 
 
 # --- exactly one run --------------------------------------------------------------------------------------
@@ -240,6 +241,7 @@ def test_a_reused_run_is_not_cancelled_by_a_kill_after_a_crash_nor_by_a_clear(st
     run(operator(job_id, **settings), context)
     again = operator(job_id, **settings)
     run(again, context.next())
+    context.state = "failed"
     again.on_kill()
     run(operator(job_id, **settings), context.next(cleared=4))
     assert standin.journal.count("POST", "/cancel/") == 0
@@ -305,7 +307,9 @@ def test_a_kill_cancels_the_run_and_sees_it_cancelled_unless_it_is_to_be_kept(
 ) -> None:
     job_id = standin.dbt_cloud.add_job("long", plan=Plan(hold=True))
     task = operator(job_id, on_cancel=on_cancel, wait_for_termination=False)
-    run(task, Try())
+    context = Try()
+    run(task, context)
+    context.state = "failed"
     task.on_kill()
     assert statuses(standin) == [status]
     paths = [entry.path.rstrip("/").rpartition("/")[2] for entry in standin.journal.entries[-2:]]
@@ -317,11 +321,80 @@ def test_a_kill_before_the_start_was_answered_finds_the_run_and_cancels_it(stand
     standin.faults.add(Fault(path=START, method="POST", reset="after"))
     standin.faults.add(Fault(path="id__gt", status=503))
     task = operator(job_id)
+    context = Try()
     with pytest.raises(RemoteCallError):
-        run(task, Try())
+        run(task, context)
     standin.faults.clear()
+    context.state = "failed"
     task.on_kill()
     assert 30 in statuses(standin)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        *((state, 30) for state in ("failed", "success", "skipped", "removed", "restarting", "deleted")),
+        *((state, 3) for state in ("running", "queued", "scheduled", "up_for_retry", "deferred")),
+        (None, 3),
+    ],
+)
+def test_a_kill_cancels_only_what_a_person_or_a_limit_has_ended(
+    state: str | None, status: int, standin: StandIn
+) -> None:
+    """A worker that is shut down or was cut off is told to end, too; its run belongs to the next try."""
+    task = operator(standin.dbt_cloud.add_job("long", plan=Plan(hold=True)), wait_for_termination=False)
+    context = Try()
+    run(task, context)
+    context.state = state
+    task.on_kill()
+    assert statuses(standin) == [status]
+
+
+def test_a_kill_by_the_tasks_own_time_limit_cancels_without_asking(standin: StandIn) -> None:
+    """The task runner calls ``on_kill`` while it handles its timeout; for the server the task is running."""
+    task = operator(standin.dbt_cloud.add_job("long", plan=Plan(hold=True)), wait_for_termination=False)
+    context = Try()
+    run(task, context)
+    context.state = "running"
+    try:
+        raise AirflowTaskTimeout
+    except AirflowTaskTimeout:
+        task.on_kill()
+    assert statuses(standin) == [30]
+
+
+def twins(standin: StandIn, job_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process of the same try starts its run after ours has looked, and before ours is started."""
+    others = operator(job_id, wait_for_termination=False)
+    start_run = DbtCloud.start_run
+
+    def late(self: Any, *args: Any, **given: Any) -> Any:
+        monkeypatch.setattr(DbtCloud, "start_run", start_run)
+        run(others, Try())
+        return (yield from start_run(self, *args, **given))
+
+    monkeypatch.setattr(DbtCloud, "start_run", late)
+
+
+def test_of_two_runs_of_one_try_the_later_is_cancelled(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = standin.dbt_cloud.add_job("twice", plan=Plan(seconds=0.05))
+    twins(standin, job_id, monkeypatch)
+    assert run(operator(job_id), Try()) == min(standin.dbt_cloud.runs)
+    assert statuses(standin) == [10, 30]
+
+
+def test_a_run_that_another_process_of_this_try_has_started_is_joined(standin: StandIn) -> None:
+    job_id = standin.dbt_cloud.add_job("once", plan=Plan(seconds=0.05))
+    assert run(operator(job_id), Try()) == run(operator(job_id), Try())
+    assert len(standin.dbt_cloud.runs) == 1
+
+
+def test_a_look_for_twins_that_fails_fails_nothing(standin: StandIn) -> None:
+    job_id = standin.dbt_cloud.add_job("once")
+    standin.faults.add(Fault(path=f"runs/.*job_definition_id={job_id}.*limit=100", status=503, skip=1))
+    assert run(operator(job_id), Try()) == min(standin.dbt_cloud.runs)
 
 
 def test_a_kill_before_anything_was_started_does_nothing(standin: StandIn) -> None:
@@ -332,7 +405,9 @@ def test_a_kill_before_anything_was_started_does_nothing(standin: StandIn) -> No
 def test_a_kill_that_cannot_reach_the_remote_ends_all_the_same(standin: StandIn) -> None:
     job_id = standin.dbt_cloud.add_job("long", plan=Plan(hold=True))
     task = operator(job_id, wait_for_termination=False)
-    run(task, Try())
+    context = Try()
+    run(task, context)
+    context.state = "failed"
     standin.faults.add(Fault(reset="before"))
     task.on_kill()
     assert standin.journal.count("POST", "/cancel/") == 3

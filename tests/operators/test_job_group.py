@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperato
 from airflow_provider_pipehooks.operators.job_group import job_group
 from airflow_provider_pipehooks.sensors.databricks_jobs import DatabricksJobRunSensor
 from airflow_provider_pipehooks.sensors.dbt_cloud import DbtCloudJobRunSensor
-from airflow_provider_pipehooks.standin import Plan, StandIn
+from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
 from tests.dag_runs import Finished
 
 SERVICES = [
@@ -63,7 +64,7 @@ def test_arguments_go_to_the_one_that_needs_them() -> None:
         "reschedule",
         True,
     )
-    assert (verify.retries, verify.account_id, verify.dbt_cloud_conn_id) == (0, 7, "c")
+    assert (verify.retries, verify.account_id, verify.dbt_cloud_conn_id) == (2, 7, "c")
 
 
 def test_all_groups_of_a_dag_share_one_alert() -> None:
@@ -107,3 +108,34 @@ def test_a_chain_stops_at_the_job_that_fails(
         "c.start": "upstream_failed",
         "c.verify": "upstream_failed",
     }
+
+
+def test_a_group_works_without_return_values(standin: StandIn, connections: Any, run_dag: Any) -> None:
+    job_id = standin.dbt_cloud.add_job("good")
+    with DAG("no_values", schedule=None, default_args={"do_xcom_push": False}) as dag:
+        job_group("g", job_id=job_id, notify=None, poke_interval=0.05)
+    assert run_dag(dag).tasks == {"g.start": "success", "g.verify": "success"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "fault", "tries"),
+    [
+        (Plan(outcome="error"), None, 1),
+        (Plan(outcome="cancelled"), None, 1),
+        (Plan(), Fault(path=r"runs/[0-9]+/", status=400, times=1), 2),
+    ],
+    ids=["the run failed", "the run was cancelled", "the remote refused a look"],
+)
+def test_a_verification_is_made_again_unless_its_run_ended_badly(
+    plan: Plan, fault: Fault | None, tries: int, standin: StandIn, connections: Any, run_dag: Any
+) -> None:
+    job_id = standin.dbt_cloud.add_job("job", plan=plan)
+    if fault:
+        standin.faults.add(fault)
+    again = {"retries": 1, "retry_delay": timedelta(0)}
+    with DAG(f"again_{plan.outcome}_{tries}", schedule=None, default_args=again) as dag:
+        job_group("g", job_id=job_id, notify=None, poke_interval=0.05)
+    done = run_dag(dag)
+    (verify,) = [ti for ti in done.dag_run.get_task_instances() if ti.task_id == "g.verify"]
+    assert verify.try_number == tries
+    assert done.tasks["g.verify"] == ("success" if tries == 2 else "failed")

@@ -97,6 +97,7 @@ DBT: dict[str, Callable[[], Procedure[Any]]] = {
     "runs": lambda: DbtCloud().runs(limit=1),
     "active_run": lambda: DbtCloud().active_run(5),
     "newest_run_id": lambda: DbtCloud().newest_run_id(5),
+    "newest_with_tag": lambda: DbtCloud().newest_with_tag(5, TAG),
     "run_with_tag": lambda: DbtCloud().run_with_tag(5, TAG, above=0),
     "run_retrying": lambda: DbtCloud().run_retrying(5, 7),
     "job_id_by_name": lambda: DbtCloud().job_id_by_name("nightly", "nightly", "nightly"),

@@ -14,7 +14,9 @@ from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.tasks.once import Once
 from tests.core.anything import a_run
 
-FIRST = Intent(dag_id="dag", run_id="manual", task_id="t", map_index=-1, generation=0)
+FIRST = Intent(
+    dag_id="dag", run_id="manual", task_id="t", map_index=-1, generation=0, service="dbt_cloud", job="5"
+)
 STARTED = FIRST.at(100).answered(101)
 LOST = FIRST.at(100)
 
@@ -56,6 +58,8 @@ class Remote:
 @dataclass
 class Store:
     """The notes of a task, and all that was ever written there."""
+
+    key = "intent"
 
     intent: Intent | None = None
     written: list[Intent] = field(default_factory=list)
@@ -115,6 +119,18 @@ STORIES = {
         Remote(runs_of(ENDED_WELL)),
         201,
         ["start attempt 1"],
+    ),
+    "its run goes on, but is of another job": (
+        replace(STARTED, service="dbt_cloud", job="1"),
+        Remote(runs_of(GOES_ON)),
+        202,
+        ["cancel 101", "start attempt 2"],
+    ),
+    "its run is of another service, where nobody looks": (
+        replace(STARTED, service="databricks_jobs"),
+        Remote(runs_of(GOES_ON)),
+        202,
+        ["start attempt 2"],
     ),
     "a run of somebody else's is taken": (None, Remote(going_on=a_run(run_id=7)), 7, []),
 }
