@@ -32,6 +32,8 @@ class RemoteCallError(PipehooksError):
     :param retry_after_s: what the remote asked for with ``Retry-After``.
     """
 
+    status_code: int | None  # type: ignore[assignment]  # Airflow's own classes have one for its API
+
     def __init__(
         self,
         message: str,
