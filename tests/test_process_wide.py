@@ -19,7 +19,7 @@ PACKAGE = Path(process_wide.__file__).parent
 #: Programs of their own, which are not part of Airflow's processes.
 ELSEWHERE = ("standin", "demo")
 #: Made once from what does not change, so that there is nothing to forget.
-CONSTANT = {"plugins.routes:_BY_METHOD", "handlers.state.stateful:stateful_class"}
+CONSTANT = {"handlers.state.stateful:stateful_class"}
 #: It is behind a global statement, and has a function of its own.
 FORGOTTEN_BY = {"plugins.background:_of_this_process": "plugins.background:forget"}
 CONTAINERS = ("dict", "list", "set", "deque", "OrderedDict", "WeakKeyDictionary", "Heap")

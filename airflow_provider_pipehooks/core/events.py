@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_pipehooks.core.changes import Change
-from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.records import (
     MAYBE_TEXT,
     TEXT,
@@ -18,6 +17,9 @@ from airflow_provider_pipehooks.core.records import (
 )
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.texts import shorten
+
+if TYPE_CHECKING:
+    from airflow_provider_pipehooks.core.errors import RemoteCallError
 
 
 @dataclass(frozen=True, kw_only=True)

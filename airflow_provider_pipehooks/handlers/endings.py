@@ -1,4 +1,4 @@
-"""What an exception out of a task's work means: the one table of Airflow's ways to say so.
+"""What an exception out of a task's work means: the one table of Airflow's ways to say so, and one of ours.
 
 They are known by name, so that parsing a DAG imports nothing for it and node hooks need no Airflow; a test
 holds the names against ``airflow.sdk.exceptions``.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-
-from airflow_provider_pipehooks.core.errors import WaitTimedOut
 
 
 class Ending(Enum):
@@ -41,7 +39,7 @@ class Ending(Enum):
         return self in (Ending.TIMED_OUT, Ending.TERMINATED, Ending.RAISED)
 
 
-_AIRFLOWS: Mapping[str, Ending] = {
+_KNOWN: Mapping[str, Ending] = {
     "TaskDeferred": Ending.WAITS,
     "TaskAwaitingInput": Ending.ASKS,
     "AirflowRescheduleException": Ending.POKES_AGAIN,
@@ -52,6 +50,7 @@ _AIRFLOWS: Mapping[str, Ending] = {
     "AirflowSensorTimeout": Ending.WAITED_TOO_LONG,
     "TaskDeferralTimeout": Ending.WAITED_TOO_LONG,
     "AirflowTaskTimeout": Ending.TIMED_OUT,
+    "WaitTimedOut": Ending.TIMED_OUT,
     "AirflowTaskTerminated": Ending.TERMINATED,
 }
 #: Airflow fails the task for these without another try.
@@ -66,21 +65,20 @@ def ending_of(error: BaseException) -> Ending:
     """What the exception means."""
     if isinstance(error, NodeFailed):
         return Ending.SAID_NO
-    if isinstance(error, WaitTimedOut):
-        return Ending.TIMED_OUT
-    name = _airflows_name(error)
+    name = _known_name(error)
     if name is None:
         return Ending.RAISED
     # A triggered DAG run is waited for by Airflow itself, after ``execute``.
-    return Ending.WAITS if getattr(error, "wait_for_completion", False) else _AIRFLOWS[name]
+    return Ending.WAITS if getattr(error, "wait_for_completion", False) else _KNOWN[name]
 
 
 def is_never_retried(error: BaseException) -> bool:
     """Whether Airflow makes no other try after it, whatever ``retries`` says."""
-    return _airflows_name(error) in _NEVER_RETRIED
+    return _known_name(error) in _NEVER_RETRIED
 
 
-def _airflows_name(error: BaseException) -> str | None:
-    """The nearest class of Airflow's that the table has."""
-    names = (kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("airflow."))
-    return next((name for name in names if name in _AIRFLOWS), None)
+def _known_name(error: BaseException) -> str | None:
+    """The nearest class that the table has, of Airflow's or ours."""
+    theirs = ("airflow.", "airflow_provider_pipehooks.")
+    names = (kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(theirs))
+    return next((name for name in names if name in _KNOWN), None)

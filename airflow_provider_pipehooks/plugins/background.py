@@ -30,18 +30,25 @@ class Background:
 
     def __init__(self, size: int) -> None:
         self.dropped = 0
-        self._jobs: Queue[Job] = Queue(maxsize=size)
+        #: Of the jobs that wait or are done now, as those who put them say.
+        self.weight = 0
+        self._jobs: Queue[tuple[Job, int]] = Queue(maxsize=size)
+        self._weighing = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._warned_s = -WARN_EVERY_S
 
-    def put(self, job: Job) -> None:
-        """Have a job done soon; returns at once."""
+    def put(self, job: Job, *, weight: int = 0) -> None:
+        """Have a job done soon; returns at once.
+
+        :param weight: bytes that the job keeps until it is done.
+        """
         try:
-            self._jobs.put_nowait(job)
+            self._jobs.put_nowait((job, weight))
         except Full:
             self._drop()
             return
+        self._weigh(weight)
         if self._thread is None:
             self._start()
 
@@ -62,14 +69,20 @@ class Background:
 
     def _work(self) -> None:
         while True:
-            job = self._jobs.get()
+            job, weight = self._jobs.get()
             try:
                 job()
             except BaseException:
                 # Nothing may end this thread: all later events would be lost.
                 log.exception("A pipeline event was lost; the next ones are told")
             finally:
+                del job
+                self._weigh(-weight)
                 self._jobs.task_done()
+
+    def _weigh(self, weight: int) -> None:
+        with self._weighing:
+            self.weight += weight
 
     def _drop(self) -> None:
         self.dropped += 1

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs
 
+from airflow_provider_pipehooks.compat.routes import body_of, ids_of, template_of
 from airflow_provider_pipehooks.compat.users import user_of
 from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
+from airflow_provider_pipehooks.core.texts import storable
 from airflow_provider_pipehooks.handlers.signal.sending import tell
 from airflow_provider_pipehooks.plugins.background import background
-from airflow_provider_pipehooks.plugins.routes import Action, Call, Reader, World, find
+from airflow_provider_pipehooks.plugins.routes import Action, Call, Reader, World, reader_of
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +34,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PREFIX = "/api/v2/"
 CHANGING = frozenset({"POST", "PATCH", "DELETE"})
-#: Clearing 10,000 tasks is answered with about so much; of more, nothing is told.
+#: Clearing 10,000 tasks is answered with about so much; of more, only that something was done.
 LARGEST_BODY_BYTES = 16 * 1024 * 1024
+#: Of all requests whose events wait for slow receivers; what comes then is not kept.
+MOST_BYTES_WAITING = 4 * LARGEST_BODY_BYTES
 
 
 class ControlPlane:
@@ -43,78 +47,80 @@ class ControlPlane:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        seen = self._look(scope)
-        if seen is None:
+        if not may_change(scope):
             await self.app(scope, receive, send)
             return
-        seen.user = await user_of(scope)
-        if seen.user is None:
-            await self.app(scope, receive, send)
-            return
+        seen = Seen(scope)
         try:
             await self.app(scope, seen.copying(receive), seen.copying_answer(send))
         finally:
             # Here even when the client has hung up, since what it asked for is done.
             seen.pass_on()
 
-    @staticmethod
-    def _look(scope: Scope) -> Seen | None:
-        """A request that is one of ours; all others go on from here at once."""
-        # Workers' traffic, /execution/..., ends at the second line.
-        if scope["type"] != "http" or scope["method"] not in CHANGING:
-            return None
-        path: str = scope["path"]
-        if not path.startswith(PREFIX) and not (path := _below_root(scope)).startswith(PREFIX):
-            return None
-        found = find(scope["method"], path[len(PREFIX) :].rstrip("/"))
-        return Seen(scope, *found) if found else None
 
-
-def _below_root(scope: Scope) -> str:
-    """The path without the one that the whole server is mounted at (``[api] base_url``)."""
-    return str(scope["path"]).removeprefix(scope.get("root_path") or "")
+def may_change(scope: Scope) -> bool:
+    """Whether a request is one that may be ours; all others go on from here at once."""
+    # Workers' traffic, /execution/..., ends at the last line.
+    if scope["type"] != "http" or scope["method"] not in CHANGING:
+        return False
+    path: str = scope["path"]
+    # Below the path that the whole server is mounted at ([api] base_url).
+    return path.startswith(PREFIX) or path.removeprefix(scope.get("root_path") or "").startswith(PREFIX)
 
 
 @dataclass
 class Copy:
-    """A body as it passes by, up to a limit."""
+    """A body as it passes by, up to a limit.
+
+    :param held: how many bytes of it are kept.
+    """
 
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
+    held: int = 0
 
     def add(self, part: bytes) -> None:
         self.size += len(part)
-        if self.size <= LARGEST_BODY_BYTES:
-            self.parts.append(part)
+        if self.size > LARGEST_BODY_BYTES:
+            self.forget()
         else:
-            self.parts.clear()
+            self.parts.append(part)
+            self.held = self.size
 
-    def read(self) -> dict[str, Any]:
-        """The JSON object in it; empty when there is none.
+    def forget(self) -> None:
+        self.parts.clear()
+        self.held = 0
+
+    def take(self) -> bytes:
+        """The body, which is not kept any longer.
 
         :raises ValueError: it was too large to be kept.
         """
-        if self.size > LARGEST_BODY_BYTES:
-            raise ValueError(f"{self.size} bytes are more than the {LARGEST_BODY_BYTES} that are read")
-        found = json.loads(b"".join(self.parts) or b"{}")
-        return found if isinstance(found, dict) else {}
+        body = b"".join(self.parts)
+        if len(body) < self.size:
+            raise ValueError(f"{self.size} bytes were too many to be kept until they are read")
+        self.forget()
+        return body
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object in an answer; empty when there is none, as for what is deleted."""
+    found = json.loads(body or b"{}")
+    return found if isinstance(found, dict) else {}
 
 
 class Seen:
-    """One request of ours, from its beginning to its events.
+    """One request, from its beginning to its events.
 
-    :param reader: makes actions of it.
-    :param ids: from its path.
+    Which it is, Airflow's own routing finds out while the request passes.
     """
 
-    def __init__(self, scope: Scope, reader: Reader, ids: dict[str, str]) -> None:
+    def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.reader = reader
-        self.ids = ids
+        self.reader: Reader | None = None
         self.user: dict[str, str] | None = None
         self.began = _now()
         self.ended = self.began
-        self.status = 0
         self.body = Copy()
         self.answer = Copy()
 
@@ -128,48 +134,67 @@ class Seen:
 
     def copying_answer(self, send: Send) -> Send:
         async def copy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self.status, self.ended = message["status"], _now()
-            elif message["type"] == "http.response.body" and self.is_done:
+            if message["type"] == "http.response.start" and 200 <= message["status"] < 300:
+                self.ended = _now()
+                await self._recognize()
+            elif message["type"] == "http.response.body" and self.reader:
                 self.answer.add(message.get("body", b""))
             await send(message)
 
         return copy
 
-    @property
-    def is_done(self) -> bool:
-        return 200 <= self.status < 300
+    async def _recognize(self) -> None:
+        """Find out what was done, if it is a matter of ours, and by whom."""
+        path = template_of(self.scope).removeprefix(PREFIX)
+        reader = reader_of(self.scope["method"], path)
+        self.user = await user_of(self.scope) if reader else None
+        self.reader = reader if self.user else None
 
     def pass_on(self) -> None:
         """Leave the rest, which may take time, to the thread that calls the receivers."""
-        if not self.is_done:
+        if self.reader is None:
             return
         try:
-            background().put(self.tell)
+            jobs = background()
+            if jobs.weight + self.body.size + self.answer.size > MOST_BYTES_WAITING:
+                self.body.forget()
+                self.answer.forget()
+            jobs.put(self.tell, weight=self.body.held + self.answer.held)
         except Exception:
             # A wrong option, or no room for a thread: the request has nothing to do with it.
             log.exception("Could not pass on %(method)s %(path)s; no event tells of it", self.scope)
 
     def tell(self) -> None:
-        """Send the events; a request that cannot be read is logged."""
+        """Send the events; of a request that cannot be read, one that says who sent what where."""
         from airflow_provider_pipehooks.compat.database import Database
 
         try:
-            actions = list(self.reader(self._call(Database(self.scope["app"].state.dag_bag))))
+            actions = list(self._read(Database(self.scope["app"].state.dag_bag)))
         except Exception:
-            log.exception("Could not read what %(method)s %(path)s did; no event tells of it", self.scope)
-            return
+            log.exception(
+                "Could not read what %(method)s %(path)s did; one event says that it was", self.scope
+            )
+            actions = [self._unread()]
         tell(*self.events(actions))
 
-    def _call(self, world: World) -> Call:
-        fields = parse_qs(self.scope.get("query_string", b"").decode()).get("update_mask")
-        return Call(
-            ids=self.ids,
-            body=self.body.read(),
-            answer=self.answer.read(),
+    def _read(self, world: World) -> Iterable[Action]:
+        assert self.reader is not None
+        query = parse_qs(self.scope.get("query_string", b"").decode(), keep_blank_values=True)
+        fields = query.get("update_mask")
+        body, answer = self.body.take(), self.answer.take()
+        call = Call(
+            ids=ids_of(self.scope),
+            body=body_of(self.scope, body),
+            answer=_object(answer),
             world=world,
-            fields=frozenset(fields) if fields else None,
+            fields=frozenset(fields) if fields is not None else None,
         )
+        return self.reader(call)
+
+    def _unread(self) -> Action:
+        dag_id = (self.scope.get("path_params") or {}).get("dag_id")
+        request = {"method": self.scope["method"], "path": storable(self.scope["path"])}
+        return Action("unread_operation", {"dag_id": dag_id, **request})
 
     def events(self, actions: list[Action]) -> Iterator[PipelineEvent]:
         """First ``pre_*`` of all that the request changed, then ``post_*`` of all."""

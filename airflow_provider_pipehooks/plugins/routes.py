@@ -36,12 +36,12 @@ class World(Protocol):
 class Call:
     """A request that was carried out.
 
-    :param ids: from its path.
+    :param ids: from its path, and ``body``: both as Airflow's route has read them.
     :param answer: empty when Airflow gave none, as for what is deleted.
-    :param fields: the only fields of the body that count; None for all (``update_mask``).
+    :param fields: the only fields of the body that count (``update_mask``); None for all.
     """
 
-    ids: Mapping[str, str]
+    ids: Mapping[str, Any]
     body: Mapping[str, Any]
     answer: Mapping[str, Any]
     world: World
@@ -49,7 +49,7 @@ class Call:
 
     def given(self, name: str) -> Any:
         """A field of the body; None when ``update_mask`` leaves it out."""
-        return None if self.fields and name not in self.fields else self.body.get(name)
+        return None if self.fields is not None and name not in self.fields else self.body.get(name)
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,7 @@ def clear_run(call: Call) -> Iterator[Action]:
 
 
 def _is_dry(call: Call) -> bool:
-    # Left out means dry; and Airflow takes other words for no as well.
-    said = str(call.body.get("dry_run", True)).lower()
-    return said not in ("false", "0", "0.0", "f", "n", "no", "off")
+    return bool(call.body["dry_run"])
 
 
 def many_runs(call: Call) -> Iterator[Action]:
@@ -190,7 +188,7 @@ def _take(done: Counter[str], key: str) -> bool:
 def _take_indexes(done: Counter[str], name: str, map_index: int | None) -> list[int]:
     """Which instances of a task were changed; all of them are meant when no index is given."""
     if map_index is not None:
-        return [int(map_index)] if _take(done, f"{name}[{map_index}]") else []
+        return [map_index] if _take(done, f"{name}[{map_index}]") else []
     of_task = re.compile(re.escape(name) + r"\[(-?\d+)\]")
     indexes = sorted(int(found[1]) for found in map(of_task.fullmatch, done) if found)
     return [index for index in indexes if _take(done, f"{name}[{index}]")]
@@ -216,8 +214,7 @@ def _marked(call: Call, data: dict[str, Any], state: Any, note: Any) -> Iterator
 def answer_human_input(call: Call) -> Iterator[Action]:
     given = {name: call.body.get(name) for name in ("chosen_options", "params_input")}
     ids = call.ids
-    index = int(ids["map_index"])
-    data = _instance(call.world, ids["dag_id"], ids["dag_run_id"], ids["task_id"], index)
+    data = _instance(call.world, ids["dag_id"], ids["dag_run_id"], ids["task_id"], ids["map_index"])
     yield Action("callback", {**data, "version": data["try_number"], "data": given})
 
 
@@ -276,23 +273,12 @@ ROUTES: tuple[tuple[str, str, Reader], ...] = (
 )
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    # A map index is a number: else "dry_run" would pass for one.
-    numbered = path.replace("{map_index}", r"(?P<map_index>-?\d+)")
-    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", numbered))
+_READERS: Mapping[tuple[str, str], Reader] = {(method, path): reader for method, path, reader in ROUTES}
 
 
-_BY_METHOD: dict[str, list[tuple[re.Pattern[str], Reader]]] = {}
-for _method, _path, _reader in ROUTES:
-    _BY_METHOD.setdefault(_method, []).append((_pattern(_path), _reader))
+def reader_of(method: str, path: str) -> Reader | None:
+    """Who reads a request; None when it is no matter of ours.
 
-
-def find(method: str, path: str) -> tuple[Reader, dict[str, str]] | None:
-    """Who reads a request, and the ids in its path; None when it is no matter of ours.
-
-    :param path: below ``/api/v2/``, decoded.
+    :param path: of its route, below ``/api/v2/``, with names in braces.
     """
-    for pattern, reader in _BY_METHOD.get(method, ()):
-        if match := pattern.fullmatch(path):
-            return reader, match.groupdict()
-    return None
+    return _READERS.get((method, path))

@@ -85,12 +85,18 @@ EXITS: tuple[Case, ...] = (
     cancelled("execution_timeout", "await_the_end", dag_id="execution_timeout", state="failed"),
     cancelled("DAG run timeout", "await_the_end", dag_id="dagrun_timeout"),
     cancelled("fail_fast", "fail_one", dag_id="fail_fast"),
-    cancelled("task processes get SIGTERM", "terminate_tasks", dag_id="no_retries", state="failed"),
+)
+#: Airflow ends a try that no person has ended: its run is not cancelled, and the next try joins it.
+CUT_OFF: tuple[Case, ...] = (
+    Case(name="task processes get SIGTERM", meanwhile="terminate_tasks"),
+    Case(name="worker frozen until the next try runs", meanwhile="freeze_workers"),
+    Case(name="API server away for 90 s", meanwhile="take_the_api_server_away"),
 )
 RERUNS: tuple[Case, ...] = (
     Case(name="cleared while waiting", meanwhile="clear", remote=("cancelled", "success")),
+    Case(name="DAG run made anew under its id", meanwhile="make_anew", remote=("success", "success")),
     Case(name="cleared after success", meanwhile="finish_and_clear", remote=("success", "success")),
     Case(name="retry after failure", outcome="error", remote=("error", "success")),
     Case(name="retry after a crash", kill_at="waiting", remote=("success",)),
 )
-CASES = (*FAULTS, *EXITS, *RERUNS)
+CASES = (*FAULTS, *EXITS, *CUT_OFF, *RERUNS)

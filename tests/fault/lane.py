@@ -110,9 +110,7 @@ class Lane:
         for fault in case.faults:
             self.standin.faults.add(fault)
         self.case, self.jobs = case, jobs
-        for run_id, conf in jobs.items():
-            body = {"dag_run_id": run_id, "logical_date": None, "conf": {"kill_at": case.kill_at, **conf}}
-            self.airflow.client.call("POST", f"dags/{case.dag_id}/dagRuns", body)
+        self._trigger()
         if case.meanwhile:
             wanted = sum(len(conf) for conf in jobs.values())
             self._wait_until(lambda: self._started() == wanted, "every task has a remote run")
@@ -126,6 +124,15 @@ class Lane:
         row.struck += self.struck + sum(armed.hits for armed in self.standin.faults.armed)
         row.seconds = time.monotonic() - began
         return row
+
+    def _trigger(self) -> None:
+        for run_id, conf in self.jobs.items():
+            body = {
+                "dag_run_id": run_id,
+                "logical_date": None,
+                "conf": {"kill_at": self.case.kill_at, **conf},
+            }
+            self.airflow.client.call("POST", f"dags/{self.case.dag_id}/dagRuns", body)
 
     def _add_jobs(self, case: Case) -> dict[str, int]:
         first = Plan(hold=True) if case.meanwhile else Plan(outcome=case.outcome, seconds=3)
@@ -318,14 +325,46 @@ class Lane:
                 self.standin.dbt_cloud.set_plan(run_id, Plan(outcome="error"))
                 self.struck += 1
 
+    # Cut off: nobody has ended the task, but its process is to end, or believes so
+
     def terminate_tasks(self) -> None:
-        """SIGTERM to every process that runs a task; those in the triggerer are marked failed instead."""
-        for process in psutil.process_iter(["cmdline"]):
-            title = " ".join(process.info["cmdline"] or ())
-            if title.startswith("airflow worker -- ") and "LocalExecutor" not in title:
-                process.terminate()
-                self.struck += 1
-        self._mark("failed", tuple(task for task in TASKS if task.endswith("deferrable")))
+        """SIGTERM to every process that runs a task, as when a worker is shut down."""
+        for process in _task_processes():
+            process.terminate()
+            self.struck += 1
+
+    def freeze_workers(self) -> None:
+        """Stop those who run a task, and let them go on once the next try of each has begun."""
+        frozen = [process for task in _task_processes() for process in (task, task.parent()) if process]
+        for process in frozen:
+            process.suspend()
+        self._wait_until(lambda: self._tries() >= 2, "the next try of every sync task runs")
+        for process in frozen:
+            process.resume()
+            self.struck += 1
+        # What was frozen is told now that it is not the try that counts, and ends.
+        self._wait_until(
+            lambda: not any(process.is_running() for process in frozen[::2]), "the old tries end"
+        )
+
+    def _tries(self) -> int:
+        """The lowest try number of the sync tasks that run."""
+        sync = [
+            task for run_id in self.jobs for task in self._tasks(run_id) if task["task_id"].endswith("sync")
+        ]
+        return min(task["try_number"] if task["state"] == "running" else 0 for task in sync)
+
+    def take_the_api_server_away(self) -> None:
+        self.struck = 1
+        self.airflow.kill("api-server")
+        self._for_a_while(90)
+        self.airflow.start_component("api-server")
+        self._wait_until(self.airflow.client.is_up, "the API server answers again")
+        self._wait_until(self._all_at_work, "every task waits again")
+
+    def _all_at_work(self) -> bool:
+        states = [task["state"] for run_id in self.jobs for task in self._tasks(run_id)]
+        return all(state in ("deferred", "running") for state in states)
 
     def _clear(self) -> None:
         for run_id in self.jobs:
@@ -340,6 +379,19 @@ class Lane:
         self._release()
         self._wait_until(self._all_ended, "all DAG runs have ended once")
         self._clear()
+
+    def make_anew(self) -> None:
+        """Delete each DAG run once it is over, and trigger one with the same id."""
+        self._release()
+        self._wait_until(self._all_ended, "all DAG runs have ended once")
+        for run_id in self.jobs:
+            self.airflow.client.call("DELETE", f"dags/{self.case.dag_id}/dagRuns/{run_id}")
+            self.struck += 1
+        self._trigger()
+        self._wait_until(self._is_known, "all DAG runs are there again")
+
+    def _is_known(self) -> bool:
+        return all(self._tasks(run_id) for run_id in self.jobs)
 
     def _for_a_while(self, seconds: float) -> None:
         """The fault itself lasts this long; nothing is raced."""
@@ -366,6 +418,16 @@ class Lane:
                     return
                 raise TimeoutError(f"Waited {LONGEST_S:.0f} s in vain: {what}.")
             time.sleep(LOOK_S)
+
+
+def _task_processes() -> list[psutil.Process]:
+    """Who runs a task; the parent of each is its supervisor."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        title = " ".join(process.info["cmdline"] or ())
+        if title.startswith("airflow worker -- ") and "LocalExecutor" not in title:
+            found.append(process)
+    return found
 
 
 _ENDS = {10: "success", 20: "error", 30: "cancelled", "SUCCESS": "success", "CANCELED": "cancelled"}
@@ -413,6 +475,8 @@ class FaultyAirflow(Airflow):
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
             "AIRFLOW__SCHEDULER__MAX_DAGRUNS_TO_CREATE_PER_LOOP": "100",
+            # How soon a worker that was cut off is taken for dead; 300 s unless set.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
             "AIRFLOW__SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": "100",
         }
 

@@ -63,6 +63,24 @@ def clear(**fields: Any) -> Json:
 
 
 OPERATIONS = (
+    Operation(
+        "clear a run by a path that ends in a new line",
+        ("POST", RUNS + "/{run}/clear%0A", {"dry_run": False}),
+        (("retry_subprocess", {**RUN, "node_id": "{run}"}),),
+    ),
+    Operation(
+        "clear a run with another word for no",
+        ("POST", RUNS + "/{run}/clear", {"dry_run": -0.0}),
+        (("retry_subprocess", {**RUN, "node_id": "{run}"}),),
+    ),
+    *(
+        Operation(
+            f"fail a task by the index {index!r}",
+            ("PATCH", TASKS + f"/load/{index}", {"new_state": "failed"}),
+            (("forced_fail_activity", instance("load")),),
+        )
+        for index in ("%20-1", "-1.0", "-0_1")
+    ),
     Operation("pause a DAG", ("PATCH", "dags/operated", {"is_paused": True}), (PAUSED,)),
     Operation("pause a DAG in other words", ("PATCH", "dags/operated", {"is_paused": "yes"}), (PAUSED,)),
     Operation(
@@ -287,6 +305,7 @@ REFUSED: tuple[tuple[str, str, Request, int], ...] = (
     ("a dry run of one instance", "admin", ("PATCH", TASKS + "/load/-1/dry_run", SUCCESS), 200),
     ("a dry run of a group", "admin", ("PATCH", GROUP + "/dry_run", SUCCESS), 200),
     ("a note only", "admin", ("PATCH", TASKS + "/load?update_mask=note", {"note": "n", **SUCCESS}), 200),
+    ("an empty mask", "admin", ("PATCH", TASKS + "/load?update_mask=", {"new_state": "success"}), 200),
     ("a note on a run", "admin", ("PATCH", RUNS + "/{run}", {"note": "n"}), 200),
     ("many runs, none of them there", "admin", ("PATCH", RUNS, bulk("delete", "nowhere")), 200),
     ("a question", "admin", ("GET", "dags/operated", None), 200),

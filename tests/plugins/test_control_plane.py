@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
+from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
 
 from airflow_provider_pipehooks.handlers import signals
 from airflow_provider_pipehooks.handlers.signal.event_types import BY_USER, EVENT_TYPES
@@ -132,7 +131,7 @@ def check_keys(queue: Background, told: list[PipelineEvent]) -> set[str]:
 
 
 def test_every_type_that_a_user_causes_is_in_the_table() -> None:
-    by_user = {name for name, kind in EVENT_TYPES.items() if kind.told_by == "user"}
+    by_user = {name for name, kind in EVENT_TYPES.items() if kind.told_by == "user"} - {*UNREAD}
     actions = [name for operation in (*OPERATIONS, ANSWER) for name, _ in operation.actions]
     told = {when + name for name in actions for when in ("pre_", "post_")}
     assert by_user <= told
@@ -185,13 +184,9 @@ def small(monkeypatch: pytest.MonkeyPatch, queue: Background, told: list[Pipelin
 
     monkeypatch.setattr(control_plane, "user_of", known)
     methods = ["POST", "PATCH", "DELETE"]
-    app = Starlette(
-        routes=[
-            Route("/api/v2/dags/broken", crash, methods=methods),
-            Route("/{path:path}", echo, methods=methods),
-            Mount("/execution", Starlette()),
-        ]
-    )
+    app = FastAPI()
+    app.add_api_route("/api/v2/dags/broken", crash, methods=methods)
+    app.add_api_route("/api/v2/dags/{dag_id}", echo, methods=methods)
     app.state.dag_bag = None
     app.add_middleware(ControlPlane)
     return app
@@ -235,10 +230,13 @@ def test_no_body_breaks_a_request(
     body: bytes, small: Any, queue: Background, told: list[PipelineEvent]
 ) -> None:
     assert client_of(small).patch("/api/v2/dags/d", content=body).content == body
-    assert events(queue, told) == []
+    assert [event["event_type"] for event in events(queue, told)] == UNREAD
 
 
-def test_a_body_that_is_too_large_is_passed_on_and_not_told(
+UNREAD = ["pre_unread_operation", "post_unread_operation"]
+
+
+def test_a_body_that_is_too_large_is_told_by_who_sent_it_where(
     small: Any,
     queue: Background,
     told: list[PipelineEvent],
@@ -248,8 +246,34 @@ def test_a_body_that_is_too_large_is_passed_on_and_not_told(
     monkeypatch.setattr(control_plane, "LARGEST_BODY_BYTES", 100)
     body = b'{"is_paused": true, "dag_id": "' + b"d" * 100 + b'"}'
     assert client_of(small).patch("/api/v2/dags/d", content=body).content == body
-    assert events(queue, told) == []
+    before, after = events(queue, told)
+    assert [before["event_type"], after["event_type"]] == UNREAD
+    assert {key: before["data"][key] for key in ("dag_id", "method", "path", "user", "user_id")} == {
+        "dag_id": "d",
+        "method": "PATCH",
+        "path": "/api/v2/dags/d",
+        "user": "ann",
+        "user_id": "1",
+    }
     assert "PATCH /api/v2/dags/d" in caplog.text
+
+
+def test_bodies_that_wait_are_held_in_bytes(
+    small: Any, queue: Background, told: list[PipelineEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver hangs: of what comes beyond the limit only who sent it where is kept."""
+    go_on = threading.Event()
+    signals.pipeline_event.connect(lambda sender, event: go_on.wait(60), weak=False)
+    body = {"is_paused": True, "dag_id": "d", "pad": "x" * 1000}
+    monkeypatch.setattr(control_plane, "MOST_BYTES_WAITING", 5_000)
+    for _ in range(10):
+        assert client_of(small).patch("/api/v2/dags/d", json=body).status_code == 200
+        assert queue.weight <= 5_000
+    go_on.set()
+    names = [event["event_type"] for event in events(queue, told)]
+    assert len(names) == 20
+    assert 0 < sum(name in UNREAD for name in names) < 20
+    assert queue.weight == 0
 
 
 def test_a_route_that_breaks_is_not_told(small: Any, queue: Background, told: list[PipelineEvent]) -> None:
@@ -297,11 +321,28 @@ def test_an_answer_does_not_wait_for_a_receiver_that_hangs(small: Any, queue: Ba
         ("GET", "/api/v2/dags/d"),
         ("PATCH", "/execution/task-instances/1/run"),
         ("POST", "/auth/token"),
-        ("POST", "/api/v2/variables"),
-        ("POST", "/api/v2/dags/~/dagRuns/list"),
     ],
 )
 def test_other_requests_are_passed_on_as_they_are(method: str, path: str) -> None:
-    """The very same objects: nothing is wrapped, nobody is asked who it is."""
-    scope = {"type": "http", "method": method, "path": path}
-    assert ControlPlane._look(scope) is None
+    """The very same objects: nothing is wrapped."""
+    passed: list[Any] = []
+
+    async def app(*given: Any) -> None:
+        passed.extend(given)
+
+    given = ({"type": "http", "method": method, "path": path}, object(), object())
+    asyncio.run(ControlPlane(app)(*given))  # type: ignore[arg-type]
+    assert [id(each) for each in passed] == [id(each) for each in given]
+
+
+@pytest.mark.parametrize("path", ["variables", "dags/~/dagRuns/list", "dags/d/dry_run"])
+def test_of_other_routes_nothing_is_told_and_nobody_is_asked(
+    path: str, small: Any, queue: Background, told: list[PipelineEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(scope: Any) -> None:
+        raise AssertionError("asked who it is")
+
+    monkeypatch.setattr(control_plane, "user_of", nobody)
+    small.add_api_route(f"/api/v2/{path}", echo, methods=["POST"])
+    assert client_of(small).post(f"/api/v2/{path}", json={}).status_code == 200
+    assert events(queue, told) == []

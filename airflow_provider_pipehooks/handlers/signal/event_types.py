@@ -85,6 +85,8 @@ EVENT_TYPES: Mapping[str, EventType] = {
     ),
     # Not Bamboo's, which deletes nothing.
     **_both("delete_pipeline", EventType(RUN, ("pipeline_id",), "user")),
+    # Nor is this: a person did something by a request that is one of these, but cannot be read.
+    **_both("unread_operation", EventType(DAG, ("method", "path"), "user")),
 }
 
 

@@ -39,12 +39,17 @@ class Mortal:
 
     def start(self, intent: Any) -> Any:
         if self.kill_at == "post_sent":
-            # The next answer to be read is that of the start: its request is on the wire by then.
-            http.client.HTTPConnection.getresponse = lambda *_: die()  # type: ignore[assignment,method-assign]
+            # The request of the start is on the wire when its answer is about to be read.
+            read = http.client.HTTPConnection.getresponse
+
+            def deadly(connection: Any) -> Any:
+                return die() if connection._method == "POST" else read(connection)
+
+            http.client.HTTPConnection.getresponse = deadly  # type: ignore[method-assign]
         return super().start(intent)  # type: ignore[misc]
 
-    def _opened_once(self, context: Any) -> Any:
-        once = super()._opened_once(context)  # type: ignore[misc]
+    def _opened_once(self, context: Any, *args: Any) -> Any:
+        once = super()._opened_once(context, *args)  # type: ignore[misc]
         remember = once.notes.remember
 
         def deadly(intent: Any) -> None:
@@ -102,7 +107,6 @@ def make_dag(dag_id: str, task_options: dict[str, Any], **options: Any) -> DAG:
 lane = make_dag("fault_lane", {})
 slow_tasks = make_dag("execution_timeout", {"retries": 0, "execution_timeout": timedelta(seconds=45)})
 slow_run = make_dag("dagrun_timeout", {"retries": 0}, dagrun_timeout=timedelta(seconds=60))
-no_retries = make_dag("no_retries", {"retries": 0})
 fail_fast = make_dag("fail_fast", {"retries": 0}, fail_fast=True)
 with fail_fast:
     # Its run fails once all others wait; Airflow then ends them.

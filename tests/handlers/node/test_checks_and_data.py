@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk import exceptions
 
+from airflow_provider_pipehooks.core import errors
 from airflow_provider_pipehooks.core.errors import WaitTimedOut
 from airflow_provider_pipehooks.handlers import endings
 from airflow_provider_pipehooks.handlers.endings import Ending, NodeFailed, ending_of
@@ -184,10 +185,10 @@ def test_a_hook_may_call_the_one_it_overrides() -> None:
 # --- what an exception means ------------------------------------------------------------------------------
 
 
-def test_the_exceptions_are_airflows() -> None:
-    assert endings._AIRFLOWS.keys() >= endings._NEVER_RETRIED
-    for name, ending in endings._AIRFLOWS.items():
-        kind = getattr(exceptions, name)
+def test_the_exceptions_are_airflows_or_ours() -> None:
+    assert endings._KNOWN.keys() >= endings._NEVER_RETRIED
+    for name, ending in endings._KNOWN.items():
+        kind = getattr(exceptions, name, None) or getattr(errors, name)
         assert ending_of(kind.__new__(kind)) is ending
 
 

@@ -125,4 +125,4 @@ def test_when_the_server_cannot_be_asked_nothing_is_told_of_a_user(
         Killed(task_id="t", becomes="failed")
     run_dag(dag)
     assert hooks(told) == [*STARTED, "node_execute_exception", "node_execute_fail"]
-    assert "could not ask why" in caplog.text
+    assert "could not ask whether a person did it" in caplog.text
