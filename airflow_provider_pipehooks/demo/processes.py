@@ -62,8 +62,11 @@ def folder(home: Path) -> Iterator[None]:
 
 def refuse_if_not_ours(home: Path) -> None:
     """Every demo leaves its lock; whoever made a folder without one would miss what is in it."""
-    if home.is_symlink():
-        raise CannotStart(f"{home} is a link, and the demo deletes what is in that folder. Remove the link.")
+    for each in (home, home.parent):
+        if each.is_symlink():
+            raise CannotStart(
+                f"{each} is a link, and the demo deletes what is in that folder. Remove the link."
+            )
     if home.is_dir() and any(home.iterdir()) and not (home / LOCK).is_file():
         raise CannotStart(
             f"{home} is not from a demo, which would delete what is in it. Move it away, or run the demo in "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -23,6 +26,8 @@ _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _HOST_NAME = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?")
 #: Connections that are of no service; Airflow makes the second of ``https://...``.
 PLAIN_TYPES = ("http", "https")
+#: Nobody can listen there who could not read the connection, too.
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 #: Texts that stand for a yes or no.
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -45,13 +50,11 @@ class Target:
     verify: bool | str = True
 
 
-def base_url(conn: Connection, *, default_host: str | None = None, api_path: str | None = None) -> str:
-    """Scheme, host and port of a connection.
+def base_url(conn: Connection, *, default_host: str | None = None) -> str:
+    """Scheme, host and port of a connection, whatever a browser shows behind them.
 
     :param default_host: for connection types whose host may stay empty.
-    :param api_path: what may follow the host and is dropped, as a regular expression; the tutorial's
-        ``dbt_api`` holds ``https://cloud.getdbt.com/api/v2/``.
-    :raises ConfigurationError: no host, or one with a path.
+    :raises ConfigurationError: no host, or none that is an address.
     """
     host = (conn.host or default_host or "").strip()
     if not host:
@@ -79,12 +82,14 @@ def base_url(conn: Connection, *, default_host: str | None = None, api_path: str
         )
     name = f"[{name}]" if ":" in name else name
     url = f"{parts.scheme}://{name}{f':{port}' if port else ''}"
-    path = parts.path.rstrip("/")
-    if parts.query or parts.fragment or (path and not (api_path and re.fullmatch(api_path, path))):
-        raise ConfigurationError(
-            f"Connection {conn.conn_id!r}: host {host!r} is more than an address. Give the host only: "
-            f"{url!r}."
+    if parts.scheme == "http" and name not in _LOOPBACK:
+        log.warning(
+            "Connection %r sends its token to %s without encryption: give the host as https://%s.",
+            conn.conn_id,
+            url,
+            name,
         )
+    # The rest is what a browser shows behind it, such as /login.html or ?o=123, and the tutorial's /api/v2/.
     return url
 
 

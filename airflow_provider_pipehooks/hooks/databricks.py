@@ -74,7 +74,7 @@ class DatabricksHook(RemoteHook):
         extra = extra_of(conn)
         if not conn.host and extra.get("host"):
             conn.host = str(extra["host"])
-        url = base_url(conn, api_path=r"/api(/2\.\d)?" if conn.conn_type in PLAIN_TYPES else None)
+        url = base_url(conn)
         return Target(
             conn_id=conn.conn_id,
             base_url=url,

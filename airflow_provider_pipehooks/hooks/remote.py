@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -274,6 +275,12 @@ def _connection_error(conn_id: str, err: Exception) -> Exception:
     """Airflow's own error for a missing connection does not say what to do."""
     if type(err).__name__ != "AirflowNotFoundException":
         return err
+    if (variable := f"AIRFLOW_CONN_{conn_id.upper()}") in os.environ:
+        # Airflow logs why, and goes on to look elsewhere.
+        return ConfigurationError(
+            f"Connection {conn_id!r}: Airflow cannot read the environment variable {variable}. Give it as "
+            'JSON, {"conn_type": ..., "host": ..., "password": ...}, or as a URI with its parts quoted.'
+        )
     return ConfigurationError(
         f"Connection {conn_id!r} does not exist. Add it: airflow connections add {conn_id} --conn-type ..."
     )

@@ -6,9 +6,10 @@ Both are dependencies of the http provider already. They only move bytes; :mod:`
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 USER_AGENT = f"airflow-provider-pipehooks/{__version__}"
 CONNECT_TIMEOUT_S = 10.0
 POOL_SIZE = 20
+#: Shorter ones may be a word of the answer.
+SHORTEST_SECRET = 8
 
 
 def url_of(target: Target, request: Request) -> str:
@@ -75,7 +78,8 @@ class SyncSender:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as err:
             final = isinstance(err, (requests.exceptions.SSLError, ValueError))
             raise _no_answer(request, url, err, final=final) from err
-        return read_answer(request, response.status_code, response.headers, body.text())
+        text = _without(body.text(), _secrets_of(request, headers))
+        return read_answer(request, response.status_code, response.headers, text)
 
     def close(self) -> None:
         self._session.close()
@@ -124,7 +128,8 @@ class AsyncSender:
                 raise
             final = isinstance(err, (aiohttp.ClientSSLError, aiohttp.InvalidURL, ValueError))
             raise _no_answer(request, url, err, final=final) from err
-        return read_answer(request, response.status, response.headers, body.text())
+        text = _without(body.text(), _secrets_of(request, headers))
+        return read_answer(request, response.status, response.headers, text)
 
     def _proxy_of(self, url: str) -> str | None:
         """Looked up once for each host: the environment is searched for it."""
@@ -158,6 +163,23 @@ def _proxy_of(target: Target, url: str) -> str | None:
     if parts.scheme in target.proxies or proxy_bypass(parts.hostname or ""):
         return target.proxies.get(parts.scheme)
     return getproxies().get(parts.scheme)
+
+
+def _secrets_of(request: Request, headers: Mapping[str, str]) -> list[str]:
+    """What of a request nobody may read in its answer: some remotes quote what they were sent."""
+    secrets = [value.rpartition(" ")[2] for name, value in headers.items() if not name.endswith("-Id")]
+    secrets += [value for name, value in (request.form or {}).items() if name == "client_secret"]
+    if request.basic_auth:
+        user, password = request.basic_auth
+        secrets += [password, base64.b64encode(f"{user}:{password}".encode()).decode()]
+    return [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, "***")
+    return text
 
 
 def _headers() -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 
 from airflow_provider_pipehooks.standin.faults import Fault
 from airflow_provider_pipehooks.standin.plan import Plan
@@ -13,16 +14,29 @@ if TYPE_CHECKING:
     from airflow_provider_pipehooks.standin.server import StandIn
 
 PREFIX = "/_standin"
+LOOPBACK = "127.0.0.1"
 SERVICES = ("dbt_cloud", "databricks_jobs")
 
 
 def routes(standin: StandIn) -> APIRouter:
-    """The control routes of one stand-in. They ask for no token: it listens on loopback only."""
-    router = APIRouter(prefix=PREFIX)
+    """The control routes of one stand-in. They ask for no token: it listens on loopback only.
+
+    A page in a browser on this machine could reach them, by a name of its own that leads to loopback.
+    """
+    router = APIRouter(prefix=PREFIX, dependencies=[Depends(from_this_machine)])
     add_general(router, standin)
     add_faults(router, standin)
     add_worlds(router, standin)
     return router
+
+
+def from_this_machine(request: Request) -> None:
+    """Refuse what a page of somebody else's has sent."""
+    if request.url.hostname not in (LOOPBACK, "localhost", "::1"):
+        raise HTTPException(403, f"Only {LOOPBACK} and localhost are answered here.")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.url.netloc:
+        raise HTTPException(403, "A page of another site may not use this.")
 
 
 def add_general(router: APIRouter, standin: StandIn) -> None:

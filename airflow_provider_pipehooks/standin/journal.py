@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 
 #: The oldest entries go first, so that a stand-in that runs for weeks does not fill the memory.
 LENGTH = 200_000
+#: In the form that asks for a token.
+_SECRET = re.compile(r"\b((?:client_)?(?:secret|assertion)=)[^&\s]*")
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,13 @@ class Journal:
 
 
 def readable(body: bytes) -> Any:
-    """A body as JSON if it is JSON, as text otherwise, None when empty."""
+    """A body as JSON if it is JSON, as text without secrets otherwise, None when empty."""
     if not body:
         return None
     try:
         return json.loads(body)
     except ValueError:
-        return body.decode("utf-8", "replace")
+        return _SECRET.sub(r"\1***", body.decode("utf-8", "replace"))
 
 
 def entry_of(

@@ -149,3 +149,14 @@ def test_the_dags_are_found(place: str, tmp_path: Path) -> None:
     (tmp_path / place).mkdir(parents=True)
     (tmp_path / place / "dbt_cloud_nightly.py").touch()
     assert find_dags(tmp_path / "package") == tmp_path / place
+
+
+def test_nothing_is_deleted_behind_a_link_to_the_folder_above(tmp_path: Path) -> None:
+    inner = tmp_path / "elsewhere" / "demo"
+    inner.mkdir(parents=True)
+    (inner / "lock").touch()
+    (inner / "thesis.md").write_text("the only copy")
+    (tmp_path / ".demo").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CannotStart, match=r"\.demo is a link"), folder(tmp_path / ".demo" / "demo"):
+        pass
+    assert (inner / "thesis.md").exists()

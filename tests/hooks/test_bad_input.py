@@ -105,19 +105,6 @@ CONNECTIONS = [
     ),
     Bad(given="no host", does=start_dbt(), fields={"host": ""}, says=("has no host", "Host")),
     Bad(
-        given="a host with a path",
-        does=start_dbt(),
-        fields={"host": "https://ab1.us1.dbt.com/deploy/1"},
-        says=("'https://ab1.us1.dbt.com/deploy/1'", "host only", "'https://ab1.us1.dbt.com'"),
-    ),
-    Bad(
-        given="a workspace address with its query",
-        does=start_databricks(),
-        conn_id=DATABRICKS,
-        fields={"host": "https://adb-7.4.azuredatabricks.net/?o=7"},
-        says=("host only", "'https://adb-7.4.azuredatabricks.net'"),
-    ),
-    Bad(
         given="a host with a user and a password",
         does=start_dbt(),
         fields={"host": f"https://ada:{SECRET}@ab1.us1.dbt.com"},
@@ -424,3 +411,13 @@ def test_a_ca_bundle_of_the_environment_that_is_not_there_names_the_variable(
     connect(Bad(given="", does=start_dbt(), says=()))
     with pytest.raises(ConfigurationError, match=r"'/nowhere/ca.pem' of SSL_CERT_FILE"):
         start_dbt()()
+
+
+@pytest.mark.parametrize("value", ["not a uri at all {", "{'conn_type': 'dbt_cloud'}"])
+def test_a_connection_that_airflow_cannot_read_is_not_said_to_be_missing(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_UNREADABLE", value)
+    with pytest.raises(ConfigurationError) as raised:
+        _ = DbtCloudHook("unreadable").target
+    assert "does not exist" not in str(raised.value)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import socket
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -20,42 +17,13 @@ from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.hooks.bounds import LONGEST_BODY, Body, Unreadable
 from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
 from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud
+from tests.hooks.raw import Raw, Send, whole
 
-Send = Callable[[bytes], None]
 Serve = Callable[[Callable[[Send], None]], "Raw"]
 Read = Callable[..., Any]
 
 RUN = json.dumps({"data": {"id": 5, "status": 10, "job_definition_id": 7}}).encode()
 BOMB_MB = 200
-
-
-class Raw:
-    """A server that sends what it is told, byte for byte, and counts who came."""
-
-    def __init__(self, serve: Callable[[Send], None]) -> None:
-        self.calls = 0
-        self._serve = serve
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._socket.accept()
-                threading.Thread(target=self._answer, args=(client,), daemon=True).start()
-
-    def _answer(self, client: socket.socket) -> None:
-        with suppress(OSError), client:
-            client.recv(65536)
-            self.calls += 1
-            self._serve(client.sendall)
-
-    def close(self) -> None:
-        # A blocked accept() keeps a closed socket alive.
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
 
 @pytest.fixture
@@ -94,11 +62,6 @@ def read(request: pytest.FixtureRequest) -> Read:
     return (
         sync if request.param == "sync" else lambda timeout_seconds=30.0: asyncio.run(send(timeout_seconds))
     )
-
-
-def whole(body: bytes, *headers: str, status: str = "200 OK") -> Callable[[Send], None]:
-    head = "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""))
-    return lambda send: send(head.encode() + body)
 
 
 def drip(start: bytes, drop: bytes) -> Callable[[Send], None]:

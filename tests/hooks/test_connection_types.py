@@ -32,6 +32,8 @@ DBT = [
         7,
     ),
     ({**OWN_DBT, "conn_type": "http", "host": "https://x.dbt.com/api/v2/accounts"}, "https://x.dbt.com", 7),
+    ({**OWN_DBT, "host": "https://ab1.us1.dbt.com/deploy/1"}, "https://ab1.us1.dbt.com", 7),
+    ({**OWN_DBT, "host": "https://ab1.us1.dbt.com/login/#top"}, "https://ab1.us1.dbt.com", 7),
     ({**OWN_DBT, "conn_type": "https", "host": "cloud.getdbt.com"}, "https://cloud.getdbt.com", 7),
 ]
 
@@ -45,6 +47,8 @@ DATABRICKS = [
     ({"conn_type": "databricks", "extra": {"token": "dapi", "host": HOST}}, f"https://{HOST}"),
     ({**OWN_DATABRICKS, "conn_type": "databricks", "schema": "http", "port": 81}, f"http://{HOST}:81"),
     ({**OWN_DATABRICKS, "conn_type": "http", "host": f"https://{HOST}/api/2.2"}, f"https://{HOST}"),
+    ({**OWN_DATABRICKS, "host": f"https://{HOST}/?o=7"}, f"https://{HOST}"),
+    ({**OWN_DATABRICKS, "host": f"{HOST}/login.html?o=7"}, f"https://{HOST}"),
     ({**OWN_DATABRICKS, "conn_type": "https"}, f"https://{HOST}"),
 ]
 

@@ -93,3 +93,37 @@ def test_the_journal_counts_tcp_connections(standin: StandIn) -> None:
             session.get(url, timeout=10)
     requests.get(url, timeout=10)
     assert (standin.journal.count(), standin.journal.connections) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example.com"},
+        {"Origin": "https://evil.example.com"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", "journal"), ("POST", "reset"), ("POST", "faults")])
+def test_a_page_of_somebody_else_reaches_nothing(
+    method: str, path: str, headers: dict[str, str], standin: StandIn
+) -> None:
+    answer = requests.request(method, f"{standin.url}/_standin/{path}", headers=headers, json={}, timeout=10)
+    assert answer.status_code == 403
+
+
+def test_a_page_of_our_own_reaches_all(standin: StandIn) -> None:
+    answer = requests.get(f"{standin.url}/_standin/health", headers={"Origin": standin.url}, timeout=10)
+    assert answer.status_code == 200
+
+
+def test_the_journal_keeps_no_secret_of_a_client(standin: StandIn) -> None:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "me",
+        "client_secret": "s3cret/=&",
+        "scope": "all",
+    }
+    requests.post(f"{standin.url}/oidc/v1/token", data=form, timeout=10)
+    (entry,) = standin.journal.entries
+    assert entry.body == "grant_type=client_credentials&client_id=me&client_secret=***&scope=all"
