@@ -52,6 +52,9 @@ class NodeHooks(Followed):
     #: only where that method was written in a class with NodeHooks; an operator's own False is its result.
     false_is_failure: bool | None = None
 
+    #: The scheduler itself marks an EmptyOperator done, and no worker would call its hooks.
+    inherits_from_empty_operator: Any = False
+
     _node_hooks: dict[str, bool] = {}  # noqa: RUF012  replaced in each class, never changed
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

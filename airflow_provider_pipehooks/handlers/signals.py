@@ -20,6 +20,7 @@ from airflow_provider_pipehooks.core.events import HookProgress
 from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook, Record
 from airflow_provider_pipehooks.handlers.dotted import load
+from airflow_provider_pipehooks.handlers.plain import refuse_result
 
 __all__ = [
     "PipelineEvent",
@@ -72,12 +73,15 @@ def _connected(sender: object) -> list[Receiver]:
 
 
 def staying(receiver: Receiver) -> Receiver:
-    """A receiver that calls ``sys.exit()`` would end the task or thread that it is told in."""
+    """A receiver that calls ``sys.exit()`` would end the task or thread that it is told in.
+
+    One that is a coroutine or a generator would never run, and nobody would know.
+    """
 
     @wraps(receiver, assigned=("__qualname__",))
     def call(*args: Any, **kwargs: Any) -> None:
         try:
-            receiver(*args, **kwargs)
+            refuse_result(receiver(*args, **kwargs))
         except SystemExit as err:
             raise RuntimeError(f"It called sys.exit({err.code!r}).") from err
 

@@ -90,7 +90,7 @@ EXITS: tuple[Case, ...] = (
 CUT_OFF: tuple[Case, ...] = (
     Case(name="task processes get SIGTERM", meanwhile="terminate_tasks"),
     Case(name="worker frozen until the next try runs", meanwhile="freeze_workers"),
-    Case(name="API server away for 90 s", meanwhile="take_the_api_server_away"),
+    Case(name="API server away for 90 s", meanwhile="take_the_api_server_away", dag_id="patient"),
 )
 RERUNS: tuple[Case, ...] = (
     Case(name="cleared while waiting", meanwhile="clear", remote=("cancelled", "success")),

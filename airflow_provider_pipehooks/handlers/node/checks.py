@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider_pipehooks.handlers.node.moments import MOMENTS
+from airflow_provider_pipehooks.handlers.plain import is_never_run
 
 #: Airflow has methods of these names too: ``pre_execute(context)``, ``post_execute(context, result)``.
 AIRFLOWS_TOO = ("pre_execute", "post_execute")
@@ -53,7 +54,7 @@ def takes_callback(cls: type, name: str) -> bool:
     hook = _bound(cls, name)
     if not callable(hook):
         raise TypeError(f"{where} must be a method, not {hook!r}: it is the name of a node hook.")
-    if inspect.iscoroutinefunction(hook) or inspect.isgeneratorfunction(hook):
+    if is_never_run(hook):
         raise TypeError(f"{where} must be a plain method: a coroutine or a generator would never run.")
     signature = inspect.signature(hook)
     moment = MOMENTS[name]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from airflow_provider_pipehooks.handlers.dispatch import Hook, name_of
+from airflow_provider_pipehooks.handlers.plain import is_never_run
 from airflow_provider_pipehooks.handlers.state.states import State
 
 #: ``handler(subject, old_state, new_state)``.
@@ -62,6 +63,7 @@ def callback_factory(fn: Callback, check: Check) -> CallbackHandler:
     :param fn: called as ``fn(subject, new_state)``, or an Airflow notifier.
     :param check: called as ``check(new_state)``; the callback runs when it answers ``True``.
     """
+    _must_take(check, 1, "(new_state)", "check")
     return CallbackHandler(_callback(fn), check)
 
 
@@ -90,6 +92,26 @@ def _is_notifier(action: Any) -> bool:
     return callable(getattr(action, "notify", None)) and hasattr(action, "render_template_fields")
 
 
+class Handed(Sequence[Any]):
+    """Handlers on their way to the instances of a mapped task.
+
+    Airflow stores the arguments of a mapped task with the DAG: of a list of functions their source code, of
+    this its text alone.
+    """
+
+    def __init__(self, handlers: Sequence[Any]) -> None:
+        self._handlers = tuple(handlers)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._handlers[index]
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def __repr__(self) -> str:
+        return f"state handlers {', '.join(map(name_of, self._handlers))}"
+
+
 def hooks_of(state_handlers: Sequence[Any] | None, on_failure_callback: Any = None) -> tuple[Hook, ...]:
     """The handlers to call, in order; ``on_failure`` comes last. The list given is copied, never kept.
 
@@ -114,6 +136,10 @@ def _handler(given: Any) -> StateHandler:
 def _must_take(function: Any, count: int, arguments: str, kind: str) -> None:
     if not callable(function):
         raise TypeError(f"A {kind} must be a function {arguments} or an Airflow notifier, not {function!r}.")
+    if is_never_run(function):
+        raise TypeError(
+            f"{kind} {name_of(function)} must be a plain function: coroutines and generators are never run."
+        )
     try:
         inspect.signature(function).bind(*[None] * count)
     except TypeError as err:

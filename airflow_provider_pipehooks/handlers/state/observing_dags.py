@@ -45,6 +45,11 @@ class DagObserver:
         self.__name__ = f"state_handlers of on_{'failure' if failed else 'success'}_callback"
 
     def __call__(self, context: Context) -> None:
+        if "reason" not in context:
+            log.error(
+                "state_handlers(..., of='dag') is for DAG(...), not for a task or default_args: not told"
+            )
+            return
         dag = context["dag"]
         scheduled, running = Scheduled(context=context), Running("Running flow.", context=context)
         self.handlers.tell(dag, scheduled, running)
@@ -80,9 +85,9 @@ def _never_started(dag: Any, states: States) -> Iterator[tuple[Any, int, State]]
         task = dag.get_task(task_id)
         state = states[task_id, map_index]
         if state == "upstream_failed":
-            message = f'Trigger was "{task.trigger_rule}" but some of the upstream tasks failed.'
+            message = f'Trigger was "{_rule_of(task)}" but some of the upstream tasks failed.'
             yield task, map_index, TRIGGERFAIL(message).state
-        elif state == "skipped" and map_index < 0 and _skipped_with_upstream(task, states):
+        elif state == "skipped" and _skipped_with_upstream(task, map_index, states):
             yield task, map_index, Skipped(_SKIPPED)
 
 
@@ -92,15 +97,23 @@ _SKIPPED = (
 )
 
 
-def _skipped_with_upstream(task: Any, states: States) -> bool:
+def _rule_of(task: Any) -> str:
+    # In the DAG processor, which reads the DAG's file, it is an enum; in a serialized DAG a text.
+    return str(getattr(task.trigger_rule, "value", task.trigger_rule))
+
+
+def _skipped_with_upstream(task: Any, map_index: int, states: States) -> bool:
     """Under ``all_success`` a task with a skipped one upstream never started, so it did not skip itself.
 
     Under any other rule the states alone do not tell, and nothing is said.
     """
-    if str(task.trigger_rule) != "all_success":
+    if _rule_of(task) != "all_success":
         return False
+    # Of mapped ones upstream that with the same index, if they are mapped together; else all.
     return any(
-        state == "skipped" for (task_id, _), state in states.items() if task_id in task.upstream_task_ids
+        state == "skipped"
+        for (task_id, index), state in states.items()
+        if task_id in task.upstream_task_ids and (map_index < 0 or index in (map_index, -1))
     )
 
 
@@ -110,6 +123,8 @@ def _handlers_of(task: Any) -> Iterator[Handlers]:
         if isinstance(callback, TaskObserver):
             yield callback.handlers
     arguments = getattr(task, "partial_kwargs", {})
+    if isinstance(arguments.get("state_handlers"), str):
+        return  # dag.test() gives callbacks a DAG without its functions
     hooks = hooks_of(arguments.get("state_handlers"), arguments.get("on_failure"))
     if hooks:
         yield Handlers(hooks, record=count_failure)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import inspect
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +42,11 @@ class StatefulOperator(Followed, BaseOperator):
         if state_handlers or on_failure is not None:
             self._handlers = decisive(state_handlers, on_failure, on_handler_error, handler_error_retries)
             self._observe_the_rest(self._handlers)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """As Airflow's, with the handlers checked now: the instances are made when the task runs."""
+        return super().partial(**checked(kwargs))
 
     def _observe_the_rest(self, handlers: Handlers) -> None:
         """What happens outside ``execute``: bad templates, a result that cannot be stored, a lost worker."""
@@ -82,15 +90,44 @@ def decisive(
     )
 
 
+#: Arguments that say what handlers do.
+_ARGUMENTS = ("state_handlers", "on_failure", "on_handler_error", "handler_error_retries")
+
+
+def checked(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a task that is mapped, or decorated, as they may be kept until it is made.
+
+    :raises TypeError: what cannot be called as a state handler.
+    :raises ValueError: another word for ``on_handler_error``.
+    """
+    if not any(arguments.get(name) is not None for name in _ARGUMENTS):
+        return arguments
+    from airflow_provider_pipehooks.handlers.state.given import Handed
+
+    given = {"on_handler_error": "fail", "handler_error_retries": True, **arguments}
+    decisive(*(given.get(name) for name in _ARGUMENTS))  # type: ignore[arg-type]
+    handed = {"state_handlers": Handed(given["state_handlers"])} if given.get("state_handlers") else {}
+    return {**arguments, **handed}
+
+
 @functools.cache
 def stateful_class(operator: type[BaseOperator]) -> type[BaseOperator]:
     """The operator with state handlers; the UI and serialized DAGs go on to show the operator's own name."""
     if issubclass(operator, StatefulOperator):
         return operator
     names = {name: getattr(operator, name) for name in ("__module__", "__qualname__", "__doc__")}
+    if hasattr(operator, "get_python_source"):
+        names["get_python_source"] = source_without_decorators
     metaclass: Any = type(operator)
     made: type[BaseOperator] = metaclass(operator.__name__, (StatefulOperator, operator), names)
     return made
+
+
+def source_without_decorators(self: Any) -> str:
+    """What ``@task.virtualenv`` and its kind run elsewhere; Airflow takes off its own decorator only."""
+    source = textwrap.dedent(inspect.getsource(self.python_callable))
+    (function,) = ast.parse(source).body
+    return "\n".join(source.splitlines()[function.lineno - 1 :]) + "\n"
 
 
 def make_stateful(target: Any, **options: Any) -> Any:
@@ -104,6 +141,8 @@ def make_stateful(target: Any, **options: Any) -> Any:
             f"stateful takes an operator class or a @task function, not {target!r}. "
             "Put @stateful(...) above @task."
         )
-    decorated = target.override(**options)
+    if target.kwargs.get("state_handlers") or target.kwargs.get("on_failure") is not None:
+        raise TypeError("This @task has state handlers already: give all of them to one @stateful(...).")
+    decorated = target.override(**checked(options))
     decorated.operator_class = stateful_class(target.operator_class)
     return decorated

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook, Record
+from airflow_provider_pipehooks.handlers.endings import Ending, ending_of, is_never_retried
 from airflow_provider_pipehooks.handlers.state.raised import StateSignal
-from airflow_provider_pipehooks.handlers.state.states import Failed, Retrying, Running, State
+from airflow_provider_pipehooks.handlers.state.states import Failed, Retrying, Running, Skipped, State
 
 OnHandlerError = Literal["fail", "log"]
 
@@ -58,6 +59,8 @@ class Handlers:
             except StateSignal as signal:
                 return Decision(copy.copy(signal.state))
             except Exception as err:
+                if (said := _said(err)) is not None:
+                    return said
                 if self.fails:
                     self.dispatcher.failed(hook, err, then="and the task for it, being a state handler")
                     return Decision(_failed("Unexpected error while calling state handlers", err), "raised")
@@ -68,11 +71,24 @@ class Handlers:
             if not isinstance(returned, State):
                 # Prefect hands it to the next handler and then trips over it; the next one is spared here.
                 error = TypeError(f"State handler {hook.name} returned {returned!r}, not a State or None")
+                if not self.fails:
+                    self.dispatcher.failed(hook, error)
+                    continue
                 return Decision(_failed("Unexpected error", error), "garbage")
             # A copy: a handler may well return the same object for every task.
             new = copy.copy(returned)
             new.context = old.context
         return Decision(new)
+
+
+def _said(error: Exception) -> Decision | None:
+    """What a handler decides by one of Airflow's exceptions, which mean to it what they mean in a task."""
+    ending = ending_of(error)
+    if ending is Ending.SKIPPED:
+        return Decision(Skipped(str(error), result=error))
+    if ending is Ending.SAID_NO and is_never_retried(error):
+        return Decision(Failed(str(error), result=error), "final")
+    return None
 
 
 def _failed(what: str, error: Exception) -> Failed:
@@ -83,11 +99,12 @@ def _failed(what: str, error: Exception) -> Failed:
 class Decision:
     """What came of one transition.
 
-    :param cause: the state stands as told or returned, a handler ``raised``, or one returned ``garbage``.
+    :param cause: the state stands as told or returned, is ``final`` whatever retries are left, a handler
+        ``raised``, or one returned ``garbage``.
     """
 
     state: State
-    cause: Literal["told", "raised", "garbage"] = "told"
+    cause: Literal["told", "final", "raised", "garbage"] = "told"
 
 
 @dataclass
@@ -141,6 +158,7 @@ class Attempt:
 
     def _settle(self, decision: Decision, *, can_retry: bool, retrying: Retrying | None = None) -> State:
         lost = decision.cause == "raised" and not self.handlers.handler_error_retries
+        lost = lost or decision.cause == "final"
         if decision.state.is_failed() and can_retry and self.retries_left and not lost:
             return self._retry(decision.state, retrying or retrying_after(self.number, self.tries))
         if isinstance(decision.state, Retrying) and decision.state.run_count is None:

@@ -105,6 +105,8 @@ def make_dag(dag_id: str, task_options: dict[str, Any], **options: Any) -> DAG:
 
 
 lane = make_dag("fault_lane", {})
+# Without the API server no try can begin: those that follow at once are all lost before it is back.
+patient = make_dag("patient", {"retry_delay": timedelta(seconds=60)})
 slow_tasks = make_dag("execution_timeout", {"retries": 0, "execution_timeout": timedelta(seconds=45)})
 slow_run = make_dag("dagrun_timeout", {"retries": 0}, dagrun_timeout=timedelta(seconds=60))
 fail_fast = make_dag("fail_fast", {"retries": 0}, fail_fast=True)

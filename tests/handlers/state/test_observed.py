@@ -16,7 +16,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.providers.standard.sensors.python import PythonSensor
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, task, task_group
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.state import TaskInstanceState
@@ -319,6 +319,67 @@ def test_a_dags_handler_lets_tasks_tell_their_own_upstream_failure(kind: str, ru
     processor._execute_dag_callbacks(Bag(made), request, get_logger())  # type: ignore[arg-type]
     assert own == ["Pending -> TriggerFailed"]
     assert of_dag == ["Scheduled -> Running", "Pending -> TriggerFailed", "Running -> Failed"]
+
+
+def processed(made: DAG, finished: Finished, *, failed: bool) -> None:
+    """Call the DAG's callbacks as the DAG processor does, on the DAG as its file makes it."""
+    request = DagCallbackRequest(
+        filepath="x",
+        bundle_name="b",
+        bundle_version=None,
+        dag_id=made.dag_id,
+        run_id=finished.dag_run.run_id,
+        is_failure_callback=failed,
+        msg="task_failure" if failed else "success",
+    )
+    processor._execute_dag_callbacks(Bag(made), request, get_logger())  # type: ignore[arg-type]
+
+
+def test_in_the_dag_processor_a_rule_is_an_enum_and_told_by_its_name(run_dag: RunDag) -> None:
+    """``dag.test()`` gives callbacks a serialized DAG, whose rules are texts."""
+    messages: list[str] = []
+
+    def handler(operator: Any, old: State, new: State) -> None:
+        messages.append(f"{type(new).__name__} {new.message}")
+
+    with dag(**state_handlers(handler, of="dag")) as made:
+        PythonOperator(task_id="first", python_callable=boom) >> EmptyOperator(task_id="second")
+        PythonOperator(task_id="skips", python_callable=skips) >> EmptyOperator(task_id="after")
+    finished = run_dag(made)
+    messages.clear()
+    processed(made, finished, failed=True)
+    assert 'TriggerFailed Trigger was "all_success" but some of the upstream tasks failed.' in messages
+    assert [message for message in messages if message.startswith("Skipped Upstream task was skipped")]
+
+
+def test_mapped_instances_that_were_skipped_with_their_upstream_are_told(run_dag: RunDag) -> None:
+    told: list[int] = []
+
+    def handler(operator: Any, old: State, new: State) -> None:
+        if new.is_skipped():
+            told.append(new.context["map_index"])  # type: ignore[index]
+
+    with dag(**state_handlers(handler, of="dag")) as made:
+
+        @task
+        def odd(number: int) -> int:
+            if number % 2:
+                return number
+            raise AirflowSkipException
+
+        @task
+        def after(number: int) -> None:
+            """Runs for odd numbers only."""
+
+        @task_group
+        def both(number: int) -> None:
+            after(odd(number))  # type: ignore[arg-type]
+
+        both.expand(number=[1, 2, 3, 4])
+    finished = run_dag(made)
+    told.clear()
+    processed(made, finished, failed=False)
+    assert told == [1, 3]
 
 
 def test_a_task_that_ran_and_skipped_itself_is_not_said_to_have_been_skipped_from_upstream(
