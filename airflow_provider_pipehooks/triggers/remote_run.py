@@ -124,7 +124,8 @@ class RemoteRunTrigger(BaseTrigger):
             end = await watcher.wait(service, self.run_id, self._watch(), self._tell)
         except PipehooksError as err:
             end = WaitEnded(reason="refused", message=str(err))
-        await asyncio.sleep(max(0.0, self.since + settle_s() - time.time()))
+        # Capped, since the clock of the worker that wrote ``since`` may be ahead of ours.
+        await asyncio.sleep(min(max(0.0, self.since + settle_s() - time.time()), settle_s()))
         yield TriggerEvent(end.to_json())  # type: ignore[no-untyped-call]
 
     def _watch(self) -> Watch:

@@ -83,7 +83,7 @@ def test_one_page_tells_all_that_go_on() -> None:
     others_go_on, found = read(workspace, Batch(known(starts)))
     assert (others_go_on, set(found.runs), found.requests, found.told) == (False, {1, 2, 3}, 1, 3)
     assert workspace.asked == [
-        {"limit": "25", "active_only": "true", "start_time_from": "10000", "start_time_to": "30000"}
+        {"limit": "25", "active_only": "true", "start_time_from": "9995", "start_time_to": "30005"}
     ]
 
 
@@ -95,8 +95,8 @@ def test_the_next_page_begins_at_the_newest_run_that_is_still_missing() -> None:
     _, found = read(workspace, Batch(known({**wanted, **wanted_newest})))
     assert set(found.runs) == {1, 2, 3}
     assert [(asked["start_time_from"], asked["start_time_to"]) for asked in workspace.asked] == [
-        ("10000", "600000"),
-        ("10000", "500000"),
+        ("9995", "600005"),
+        ("9995", "500005"),
     ]
 
 
@@ -109,7 +109,7 @@ def test_those_that_are_not_among_the_active_are_looked_for_among_the_ended() ->
         ["active_only"],
         ["completed_only"],
     ]
-    assert workspace.asked[1]["start_time_to"] == "20000", "only those that are missing"
+    assert workspace.asked[1]["start_time_to"] == "20005", "only those that are missing"
 
 
 def test_a_single_one_that_is_missing_is_cheaper_read_alone() -> None:
@@ -124,7 +124,7 @@ def test_runs_of_one_moment_come_by_the_token_of_their_page() -> None:
     _, found = read(workspace, Batch(known(starts)))
     assert set(found.runs) == set(starts)
     assert [asked.get("page_token") for asked in workspace.asked] == [None, "25"]
-    assert workspace.asked[1]["start_time_to"] == "10000"
+    assert workspace.asked[1]["start_time_to"] == "10005"
     assert workspace.asked[1]["active_only"] == "true"
 
 
@@ -173,7 +173,7 @@ def test_ended_ones_are_asked_for_in_the_time_the_wanted_were_made_in() -> None:
     others_go_on, found = read(workspace, Batch(known(starts), ended_only=True))
     assert (others_go_on, set(found.runs)) == (True, {2})
     assert workspace.asked == [
-        {"limit": "25", "completed_only": "true", "start_time_from": "10000", "start_time_to": "30000"}
+        {"limit": "25", "completed_only": "true", "start_time_from": "9995", "start_time_to": "30005"}
     ]
 
 
@@ -206,7 +206,7 @@ def test_what_another_batch_has_told_already_is_not_asked_for() -> None:
     found.runs[2] = {"run_id": 2}
     workspace = Workspace(going_on({1: 10}))
     Driven(read_batch(found), workspace)
-    assert workspace.asked[0]["start_time_to"] == "10000"
+    assert workspace.asked[0]["start_time_to"] == "10005"
 
 
 # --- trouble ----------------------------------------------------------------------------------------------
@@ -281,4 +281,4 @@ def test_a_start_is_told_to_the_millisecond() -> None:
     run = a_run(RunState.RUNNING, created_at=datetime.fromtimestamp(10.0006, tz=timezone.utc))
     workspace = Workspace({})
     Driven(read_batch(Found(Batch({1: run, 2: run}))), workspace)
-    assert workspace.asked[0]["start_time_from"] == "10001"
+    assert workspace.asked[0]["start_time_from"] == "9996"

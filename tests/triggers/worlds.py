@@ -97,9 +97,13 @@ class DbtWorld(World):
 
 @dataclass
 class DatabricksWorld(World):
-    """Lists are cut into pages as they are at that moment, so runs move between pages."""
+    """Lists are cut into pages as they are at that moment, so runs move between pages.
 
-    _starts: list[int] = field(default_factory=list)
+    :param finer: times are kept finer than they are shown, so a window that ends at a run leaves it out.
+    """
+
+    finer: bool = False
+    _starts: list[float] = field(default_factory=list)
     _ids: list[int] = field(default_factory=list)
 
     def answer(self, request: Request) -> dict[str, Any]:
@@ -128,7 +132,8 @@ class DatabricksWorld(World):
     def _begin(self, params: dict[str, str]) -> int:
         """Where a page begins among the runs, which are made in the order of their starts."""
         if len(self._starts) != len(self.runs):
-            self._starts = [int(start * 1000) for start, _ in self.runs.values()]
+            shown = [int(start * 1000) for start, _ in self.runs.values()]
+            self._starts = [start + 0.4 for start in shown] if self.finer else [*map(float, shown)]
             self._ids = list(self.runs)
         if token := params.get("page_token"):
             return int(token)

@@ -63,7 +63,7 @@ def list_runs(world: World, params: Params, version: str) -> Json:
 
     def decide(run_id: int, *, read: bool) -> bool:
         run = world.runs[run_id]
-        if not chosen.fits(run):
+        if not chosen.fits(world, run):
             return False
         looks[run_id] = world.look(run, read=read)
         return chosen.fits_look(looks[run_id])
@@ -116,13 +116,15 @@ class _ListFilter:
             return world.jobs[self.job_id].run_ids if self.job_id in world.jobs else world.run_ids
         return world.run_ids
 
-    def fits(self, run: Run) -> bool:
+    def fits(self, world: World, run: Run) -> bool:
         """What does not change while the run goes on; both ends of the time window belong to it."""
+        # With finer times than it shows, a run of the window's very last millisecond is outside.
+        started_ms = run.started_ms + (0.5 if world.finer_times else 0)
         return (
             (self.job_id is None or run.job_id == self.job_id)
             and (self.run_type is None or run.run_type == self.run_type)
-            and (self.start_from is None or run.started_ms >= self.start_from)
-            and (self.start_to is None or run.started_ms <= self.start_to)
+            and (self.start_from is None or started_ms >= self.start_from)
+            and (self.start_to is None or started_ms <= self.start_to)
         )
 
     def fits_look(self, look: Look) -> bool:

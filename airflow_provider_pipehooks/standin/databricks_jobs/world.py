@@ -34,6 +34,8 @@ class World(Runs, Logins):
     def __init__(
         self, clock: Callable[[], float], speed: float = 1.0, base_url: Callable[[], str] = lambda: ""
     ) -> None:
+        #: Keep finer times than are shown: lists leave out what began in the last millisecond of a window.
+        self.finer_times = False
         # Tests read from another thread than the one that serves.
         self.lock = threading.RLock()
         self.base_url = base_url
@@ -45,6 +47,7 @@ class World(Runs, Logins):
         with self.lock:
             self.forget_runs()
             self.forget_logins()
+            self.finer_times = False
 
     def add_job(
         self,

@@ -49,7 +49,8 @@ class RunWatcher:
     """Looks at the runs of all waits on one connection. Use :func:`watcher_of` to get the shared one.
 
     :param hook: its connections serve all waits; closed with the last of them.
-    :param clock: seconds since the epoch.
+    :param clock: seconds since the epoch, for deadlines and what people are told.
+    :param steady: seconds that no correction of the clock moves, for what is due.
     :param on_end: called when the last wait is over.
     """
 
@@ -59,10 +60,11 @@ class RunWatcher:
         hook: RemoteHook,
         *,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
         self.name, self.hook = name, hook
-        self._clock, self._on_end = clock, on_end
+        self._clock, self._steady, self._on_end = clock, steady, on_end
         self._users = 0
         self._waits: dict[Wait, None] = {}
         self._usual = UsualDurations()
@@ -81,7 +83,7 @@ class RunWatcher:
         Thousands are open at once, and what the garbage collector has to look through blocks the event
         loop: so what is suspended holds the wait and nothing else.
         """
-        return self._until_over(Wait(service, run_id, watch, tell, due_s=self._clock()))
+        return self._until_over(Wait(service, run_id, watch, tell, due_s=self._steady()))
 
     async def _until_over(self, wait: Wait) -> WaitEnded:
         self._users += 1
@@ -158,7 +160,7 @@ class RunWatcher:
         if self._reread:
             self._reread = False
             await self.hook.areread()
-        now_s = self._clock()
+        now_s = self._steady()
         soon_s = now_s + self._gap_s() / 2
         due = [wait for wait in self._waits if wait.due_s <= soon_s and wait.asked_by is None]
         if due:
@@ -236,7 +238,7 @@ class RunWatcher:
     def _told(
         self, waits: Mapping[int, list[Wait]], asked_s: float, number: int, data: Mapping[str, Any]
     ) -> None:
-        now_s = self._clock()
+        now_s = self._steady()
         for wait in waits[number]:
             wait.told_s = now_s
             # Those of one batch come back in the same round, unless many pages came before.

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -44,7 +45,7 @@ class Waiting:
     def __init__(self, name: str, clock: Clock, **world: Any) -> None:
         self.name, self.clock = name, clock
         self.world = WORLDS[name](clock, rates=HOOKS[name].rates(), **world)
-        self.watcher = RunWatcher(name, cast("RemoteHook", self.world), clock=clock)
+        self.watcher = RunWatcher(name, cast("RemoteHook", self.world), clock=clock, steady=clock)
 
     def run(self, run_id: int, lasts_s: float, *, ago_s: float = 0.0) -> int:
         self.world.runs[run_id] = (self.clock() - ago_s, self.clock() + lasts_s)
@@ -95,6 +96,54 @@ def test_a_thousand_waits_take_few_requests_and_hear_of_the_end_soon(name: str) 
     assert requests <= {"dbt_cloud": 5594 / 40, "databricks_jobs": 10343 / 10}[name]
     assert sorted(late)[500] <= 2.6
     assert max(late) < 8
+
+
+def test_a_service_that_keeps_finer_times_than_it_shows_takes_no_more_requests() -> None:
+    """Runs of the last millisecond of a window are left out there: each would be read alone, late."""
+
+    async def work(clock: Clock, *, finer: bool) -> tuple[int, list[float]]:
+        here, late = Waiting("databricks_jobs", clock, finer=finer), list[float]()
+
+        async def one(number: int) -> None:
+            await asyncio.sleep(number / 1000)
+            await here.wait(here.run(number, 40 + (number * 7 % 1000) / 50))
+            late.append(clock() - here.world.runs[number][1])
+
+        await here.all([one(number) for number in range(1, 1001)])
+        return len(here.world.journal), sorted(late)
+
+    shown, late_shown = virtual_time.run(partial(work, finer=False))
+    finer, late_finer = virtual_time.run(partial(work, finer=True))
+    assert finer <= shown * 1.1
+    assert late_finer[500] <= late_shown[500] * 1.1
+    assert late_finer[-1] < 8
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0, 3600.0], ids=["back an hour", "an hour ahead"])
+def test_a_clock_that_is_set_changes_when_nothing_is_looked_at(name: str, jump_s: float) -> None:
+    """An hour back, no look was taken for an hour: what is due went by the clock on the wall."""
+
+    async def work(clock: Clock) -> list[float]:
+        jumped = [0.0]
+        here = Waiting(name, clock)
+        here.watcher = RunWatcher(
+            name, cast("RemoteHook", here.world), clock=lambda: clock() + jumped[0], steady=clock
+        )
+        late: list[float] = []
+
+        async def one(number: int) -> None:
+            end = await here.wait(here.run(number, 30 + number % 20))
+            assert end.reason == "run_ended"
+            late.append(clock() - here.world.runs[number][1])
+
+        async def jump() -> None:
+            await asyncio.sleep(20)
+            jumped[0] = jump_s
+
+        await here.all([*(one(number) for number in range(1, 51)), jump()])
+        return late
+
+    assert max(virtual_time.run(work)) < 8
 
 
 @pytest.mark.parametrize("count", [2000, pytest.param(10_000, marks=pytest.mark.slow)])
@@ -581,7 +630,7 @@ class Scripted:
 def test_a_wait_in_the_triggerer_ends_as_the_same_wait_in_a_worker(watch: Watch, observed: list[Any]) -> None:
     async def work(clock: Clock) -> tuple[WaitEnded, list[Any]]:
         here, events = Scripted(observed), list[Any]()
-        watcher = RunWatcher("dbt_cloud", cast("RemoteHook", here), clock=clock)
+        watcher = RunWatcher("dbt_cloud", cast("RemoteHook", here), clock=clock, steady=clock)
         begun = replace(watch, since_s=clock(), deadline_s=None)
         end = await watcher.wait(cast("Service", here), 42, begun, events.append)
         return end, [event for event in events if not isinstance(event, StillWaiting)]
