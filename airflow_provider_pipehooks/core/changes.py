@@ -21,7 +21,7 @@ from airflow_provider_pipehooks.core.records import (
     known,
     reading,
 )
-from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run import TITLES, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 
 #: Whose clock a time is of: the remote's, or that of the process that saw the change.
@@ -57,7 +57,8 @@ class Change:
     def __str__(self) -> str:
         since = f"{self.old.name} -> " if self.old else ""
         again = f", attempt {self.attempt}" if self.attempt > 1 else ""
-        return f"{self.service} run {self.run_id}{again}: {since}{self.new.name} at {self.at.isoformat()}"
+        title = TITLES.get(self.service, self.service)
+        return f"{title} run {self.run_id}{again}: {since}{self.new.name} at {self.at.isoformat()}"
 
     def to_json(self) -> dict[str, Any]:
         """``{"service", "run_id", "attempt", "old", "new", "at", "source"}``; the time as ISO 8601 text."""

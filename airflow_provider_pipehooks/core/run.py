@@ -26,6 +26,10 @@ from airflow_provider_pipehooks.core.run_state import FAILED, TERMINAL, RunState
 FailureKind = Literal["user", "configuration", "platform", "quota", "timeout", "cancelled", "skipped"]
 
 
+#: What people call a service.
+TITLES = {"dbt_cloud": "dbt Cloud", "databricks_jobs": "Databricks"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """One thing that went wrong inside a run.
@@ -87,8 +91,8 @@ class Run:
 
     @property
     def label(self) -> str:
-        """How messages name it: ``dbt_cloud run 42``."""
-        return f"{self.service} run {self.run_id}"
+        """How messages name it: ``dbt Cloud run 42``."""
+        return f"{TITLES.get(self.service, self.service)} run {self.run_id}"
 
     @property
     def outcome(self) -> str:

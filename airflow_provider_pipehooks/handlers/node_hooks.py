@@ -33,6 +33,8 @@ from airflow_provider_pipehooks.handlers.node.process import NodeRun
 log = logging.getLogger(__name__)
 
 Body = Callable[..., Any]
+#: In the operator's ``__dict__``, since operators guard their attributes.
+_TELLS = "_pipehooks_tells"
 
 
 class NodeHooks(Followed):
@@ -66,7 +68,13 @@ class NodeHooks(Followed):
             if name in vars(cls) and name in cls._node_hooks:
                 setattr(cls, name, _either(cls, name, vars(cls)[name]))
 
+    @property
+    def tells_of_itself(self) -> bool:
+        """Whether its body was reached: from then on every moment is told by the task itself."""
+        return _TELLS in vars(self)
+
     def _teller(self, call: Call) -> Follower:
+        vars(self)[_TELLS] = True
         teller = NodeTeller(self, call.context, hooks=_hooks_to_call(self))
         return NodeRun(teller, call, false_fails=_false_fails(type(self), call.method))
 

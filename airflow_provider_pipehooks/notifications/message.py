@@ -154,6 +154,8 @@ def _in_full(task: FailedTask) -> Iterator[str]:
         yield from (f"  - {f.name}: {_line(f.message)}" for f in run.failures[:SHOWN_FAILURES])
         if (hidden := len(run.failures) - SHOWN_FAILURES) > 0:
             yield f"  - and {hidden} more"
+    if run and not run.is_terminal:
+        yield "  Ended:   by Airflow or a person; the run had not ended when it was last seen"
     if run and run.url:
         yield f"  Run:     {run.url}"
     if task.log_url:

@@ -32,6 +32,7 @@ HAPPENED: Mapping[str, str] = {
     "post_skip_exclusive_gateway": "was skipped by hand",
     "post_forced_fail_activity": "was failed by hand",
     "post_callback": "was answered",
+    "post_unread_operation": "was operated on",
 }
 #: How an alert names its parts: key of the payload, label.
 _PARTS = (

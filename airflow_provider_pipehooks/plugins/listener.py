@@ -158,8 +158,8 @@ def task_transition(name: str, ti: Any, error: Any) -> Transition:
     """
     events = tuple(_node_events(name, ti, error))
     task = getattr(ti, "task", None)
-    # These tell of themselves, at the very moments.
-    is_told = isinstance(task, NodeHooks)
+    # These tell of themselves, at the very moments; not of a template or a pre_execute that fails before.
+    is_told = isinstance(task, NodeHooks) and (name in ("running", "resumed") or task.tells_of_itself)
     here = is_in_its_own_process(ti)
     dag_id: str = ti.dag_id
     return Transition(

@@ -106,6 +106,10 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
             self.tell(event)
         if step.end:
             return PokeReturnValue(is_done=True, xcom_value=self._ended(context, step.end))
+        if step.watch.run is not None and (watch.run is None or self.reschedule):
+            # Now, not at the end: should Airflow end this task, an alert has to say which run it was about.
+            # (A rescheduled sensor loses its XComs with each poke.)
+            self.push(context, step.watch.run)
         if step.reread_connection:
             self.hook.reread()
         self._watch, self._pause_s = step.watch, step.pause_s

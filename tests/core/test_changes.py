@@ -108,10 +108,10 @@ def test_merged_changes_keep_their_order_and_the_remotes_times() -> None:
 
 def test_a_change_reads_as_a_line() -> None:
     first, *_, last = seen([DONE])
-    assert str(first) == "dbt_cloud run 42: QUEUED at 2026-11-01T06:00:00+00:00"
-    assert str(last) == "dbt_cloud run 42: RUNNING -> SUCCESS at 2026-11-01T06:09:00+00:00"
+    assert str(first) == "dbt Cloud run 42: QUEUED at 2026-11-01T06:00:00+00:00"
+    assert str(last) == "dbt Cloud run 42: RUNNING -> SUCCESS at 2026-11-01T06:09:00+00:00"
     (again,) = between(DONE, a_run(RunState.RUNNING, attempt=2), LOOKED)
-    assert str(again) == "dbt_cloud run 42, attempt 2: SUCCESS -> RUNNING at 2026-11-01T06:10:00+00:00"
+    assert str(again) == "dbt Cloud run 42, attempt 2: SUCCESS -> RUNNING at 2026-11-01T06:10:00+00:00"
 
 
 @bounded

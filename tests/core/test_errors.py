@@ -64,7 +64,7 @@ def test_a_failed_run_is_explained_in_full() -> None:
         failures=tuple(Failure(name=f"model.shop.m{n}", message=f"boom {n}") for n in range(7)),
     )
     assert explain(run).splitlines() == [
-        "dbt_cloud run 42 (nightly) was cancelled by ada: stop asked for",
+        "dbt Cloud run 42 (nightly) was cancelled by ada: stop asked for",
         *(f"  model.shop.m{n}: boom {n}" for n in range(SHOWN_FAILURES)),
         "  and 2 more",
         "See https://dbt.example/runs/42",
@@ -74,9 +74,9 @@ def test_a_failed_run_is_explained_in_full() -> None:
 @pytest.mark.parametrize(
     ("run", "line"),
     [
-        (a_run(RunState.ERROR), "dbt_cloud run 42 failed."),
-        (a_run(RunState.CANCELLED, kind="skipped"), "dbt_cloud run 42 was skipped."),
-        (a_run(RunState.CANCELLED, kind="timeout", message="1 day"), "dbt_cloud run 42 timed out: 1 day"),
+        (a_run(RunState.ERROR), "dbt Cloud run 42 failed."),
+        (a_run(RunState.CANCELLED, kind="skipped"), "dbt Cloud run 42 was skipped."),
+        (a_run(RunState.CANCELLED, kind="timeout", message="1 day"), "dbt Cloud run 42 timed out: 1 day"),
     ],
 )
 def test_a_run_that_says_little_is_explained_in_one_line(run: Run, line: str) -> None:

@@ -31,11 +31,11 @@ from tests.core.anything import a_run, bounded, objects, runs, shaped, texts, va
 LINES: dict[type, tuple[WatchEvent, str]] = {
     StateChanged: (
         StateChanged(old=a_run(RunState.QUEUED), new=a_run(message="cluster is up")),
-        "dbt_cloud run 42 is QUEUED -> RUNNING: cluster is up",
+        "dbt Cloud run 42 is QUEUED -> RUNNING: cluster is up",
     ),
     UnknownStatusSeen: (
         UnknownStatusSeen(run=a_run(None)),
-        "dbt_cloud run 42: 'HIBERNATING' is not a known status; taken as not finished. "
+        "dbt Cloud run 42: 'HIBERNATING' is not a known status; taken as not finished. "
         "Add it to the table in services, or upgrade.",
     ),
     LookFailed: (
@@ -44,7 +44,7 @@ LINES: dict[type, tuple[WatchEvent, str]] = {
     ),
     StillWaiting: (
         StillWaiting(run=a_run(), waited_s=61.0, looks=13),
-        "dbt_cloud run 42 is still RUNNING after 61 s and 13 looks",
+        "dbt Cloud run 42 is still RUNNING after 61 s and 13 looks",
     ),
 }
 
@@ -56,7 +56,7 @@ def test_every_event_is_a_line_for_the_log(kind: type) -> None:
 
 
 def test_the_first_state_has_no_arrow() -> None:
-    assert str(StateChanged(old=None, new=a_run())) == "dbt_cloud run 42 is RUNNING"
+    assert str(StateChanged(old=None, new=a_run())) == "dbt Cloud run 42 is RUNNING"
 
 
 _ends = st.builds(

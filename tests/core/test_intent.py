@@ -110,7 +110,7 @@ def test_every_decision_explains_itself(decision: Decision, run: Run | None, rec
 
 def test_a_decision_names_the_run_and_how_it_ended() -> None:
     line = D.START_NEXT.explain(a_run(RunState.ERROR, kind="timeout"), ANSWERED)
-    assert line == "dbt_cloud run 42 of the last try ended timed out: starting a new one"
+    assert line == "dbt Cloud run 42 of the last try ended timed out: starting a new one"
     assert D.GONE.explain(None, ANSWERED).startswith("Run 42 of the last try is not there")
 
 

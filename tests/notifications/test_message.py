@@ -71,7 +71,7 @@ def test_the_body_names_everything_needed_at_night() -> None:
         "Sent:     2026-01-02T03:04:05+00:00",
         f"Alert id: {told.alert_id}",
         "",
-        "Task build: failed (try 2 of 3): databricks_jobs run 77 cancelled",
+        "Task build: failed (try 2 of 3): Databricks run 77 cancelled",
         "  Name:    nightly load",
         "  Message: Run cancelled.",
         "  Error:   ValueError: no",
@@ -222,7 +222,7 @@ def test_one_task_is_told_word_for_word() -> None:
     who = replace(RUN, cancelled_by="Ada", failures=RUN.failures[:3], message="a\nb", name=None, url=None)
     told = alert(FailedTask(task_id="t", try_number=1, run=who))
     assert body(told).split("\n\n")[2] == (
-        "Task t: failed (try 1): databricks_jobs run 77 cancelled by Ada\n"
+        "Task t: failed (try 1): Databricks run 77 cancelled by Ada\n"
         "  Message: a\n"
         "    b\n"
         "  - step_0: boom\n"

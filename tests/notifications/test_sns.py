@@ -62,7 +62,7 @@ def test_a_task_callback_tells_about_its_task_and_run(run_dag: RunDag, topic: To
 
     message = topic.only()
     assert message.subject == "Airflow: task_callback failed: fail"
-    assert "Task fail: failed (try 1 of 1): dbt_cloud run 42 error\n  Message: no such table" in message.text
+    assert "Task fail: failed (try 1 of 1): dbt Cloud run 42 error\n  Message: no such table" in message.text
     assert "/tasks/fail?try_number=1" in message.text
     assert "Error:" not in message.text  # it would say the same as the run
 
@@ -180,7 +180,7 @@ def test_a_lost_worker_is_told_with_what_it_left(
     message = topic.only()
     assert message.subject == f"Airflow: lost_worker_{with_comms} failed: start_and_get_lost"
     assert ti.run_id in message.text
-    assert ("dbt_cloud run 42 error" in message.text) == with_comms
+    assert ("dbt Cloud run 42 error" in message.text) == with_comms
     assert ("Could not learn the remote run of start_and_get_lost" in caplog.text) != with_comms
 
 

@@ -462,12 +462,12 @@ def test_a_wait_logs_each_change_once_and_not_each_look(
     job_id = standin.dbt_cloud.add_job("long", plan=Plan(polls=9))
     run(operator(job_id, deferrable=deferrable), Try())
     out = capfd.readouterr().out
-    changes = re.findall(r"dbt_cloud run \d+ is ([\w> -]+?)(?: +\[|$)", out, re.MULTILINE)
+    changes = re.findall(r"dbt Cloud run \d+ is ([\w> -]+?)(?: +\[|$)", out, re.MULTILINE)
     between = ["Queued -> Starting", "Starting -> Running"]
     # The triggerer's log is slow: there it tells only what the worker's log does not.
     assert changes == (between if deferrable else ["Queued", *between, "Running -> Success"])
-    assert len(re.findall(r"Started dbt_cloud run \d+", out)) == 1
-    assert len(re.findall(r"dbt_cloud run \d+ succeeded", out)) == 1
+    assert len(re.findall(r"Started dbt Cloud run \d+", out)) == 1
+    assert len(re.findall(r"dbt Cloud run \d+ succeeded", out)) == 1
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])

@@ -66,7 +66,7 @@ def test_the_message_says_why_and_the_dag_run_fails(run_dag: RunDag, topic: Topi
     assert message.subject == "Airflow: orders failed: build"
     for fact in (
         finished.dag_run.run_id,
-        "Task build: failed (try 1 of 1): dbt_cloud run 42 error",
+        "Task build: failed (try 1 of 1): dbt Cloud run 42 error",
         "Database Error in model orders",
         "model.shop.orders: relation raw.orders does not exist",
         str(RUN.url),

@@ -178,6 +178,36 @@ def test_an_operator_with_node_hooks_is_told_once(
     assert of_task(told) == ["node_enter", "pre_execute", "post_execute", "node_finish"]
 
 
+class Templated(Hooked):
+    template_fields = ("value",)
+
+    def __init__(self, *, value: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.value = value
+
+
+class BadStart(Hooked):
+    def pre_execute(self, context: Any) -> None:
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Templated(task_id="t", value="{{ nothing.like_this.at_all }}"),
+        lambda: BadStart(task_id="t"),
+    ],
+    ids=["template", "pre_execute"],
+)
+def test_an_operator_with_node_hooks_that_fails_before_its_body_is_told_by_the_listener(
+    make: Callable[[], Any], run_dag: Run, listener: Listener, told: list[PipelineEvent]
+) -> None:
+    with DAG("listened", schedule=None) as dag:
+        make()
+    assert run_dag(dag).tasks == {"t": "failed"}
+    assert of_task(told) == ["node_execute_exception", "node_execute_fail"]
+
+
 def test_a_run_is_told_when_it_ends(
     run_dag: Run, listener: Listener, queue: Background, told: list[PipelineEvent]
 ) -> None:

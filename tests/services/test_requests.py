@@ -82,22 +82,22 @@ def dbt_batch(ids: int, *, ended_only: bool = False) -> Callable[[], Procedure[A
 PAGE = [dbt_run(run_id) for run_id in range(1, 101)]
 CALLS: dict[str, Call] = {
     "dbt: read a run": Call(
-        lambda: DbtCloud().get_run(7), [dbt(dbt_run())], [get(f"{V2}runs/7/")], "dbt_cloud run 7"
+        lambda: DbtCloud().get_run(7), [dbt(dbt_run())], [get(f"{V2}runs/7/")], "dbt Cloud run 7"
     ),
     "dbt: read a run with more": Call(
         lambda: DbtCloud().get_run(7, "job", "trigger"),
         [dbt(dbt_run())],
         [get(f"{V2}runs/7/", include_related="job,trigger")],
-        "dbt_cloud run 7",
+        "dbt Cloud run 7",
     ),
     "dbt: start": Call(
         lambda: DbtCloud().start_run(5, cause="why", overrides={"steps_override": ["dbt run"], "x": None}),
         [dbt(dbt_run())],
         [post(f"{V2}jobs/5/run/", json={"cause": "why", "steps_override": ["dbt run"]})],
-        "dbt_cloud run 7",
+        "dbt Cloud run 7",
     ),
     "dbt: retry": Call(
-        lambda: DbtCloud().retry_run(7), [dbt(dbt_run(8))], [post(f"{V2}runs/7/retry/")], "dbt_cloud run 8"
+        lambda: DbtCloud().retry_run(7), [dbt(dbt_run(8))], [post(f"{V2}runs/7/retry/")], "dbt Cloud run 8"
     ),
     "dbt: cancel": Call(
         lambda: DbtCloud().cancel_run(7),
@@ -114,7 +114,7 @@ CALLS: dict[str, Call] = {
         lambda: DbtCloud().active_run(5),
         [dbt([dbt_run(9)])],
         [get(f"{V2}runs/", **{**NEWEST, "limit": "1", "job_definition_id": "5", "status__in": "[1, 2, 3]"})],
-        "dbt_cloud run 9",
+        "dbt Cloud run 9",
     ),
     "dbt: by mark, on the second page": Call(
         lambda: DbtCloud().run_with_tag(5, "pipehooks:ab", above=0),
@@ -123,13 +123,13 @@ CALLS: dict[str, Call] = {
             get(f"{V2}runs/", **{**NEWEST, "order_by": "id", "job_definition_id": "5", "id__gt": "0"}),
             get(f"{V2}runs/", **{**NEWEST, "order_by": "id", "job_definition_id": "5", "id__gt": "100"}),
         ],
-        "dbt_cloud run 101",
+        "dbt Cloud run 101",
     ),
     "dbt: who retries it": Call(
         lambda: DbtCloud().run_retrying(5, 7),
         [dbt([dbt_run(8, retrying_run_id=7)])],
         [get(f"{V2}runs/", **{**NEWEST, "order_by": "id", "job_definition_id": "5", "id__gt": "7"})],
-        "dbt_cloud run 8",
+        "dbt Cloud run 8",
     ),
     "dbt: a job by its three names": Call(
         lambda: DbtCloud().job_id_by_name("shop", "prod", "nightly"),
@@ -252,7 +252,7 @@ CALLS: dict[str, Call] = {
         lambda: DatabricksJobs().get_run(7),
         [dbx_run()],
         [get(f"{JOBS}runs/get", run_id="7", include_history="true")],
-        "databricks_jobs run 7",
+        "Databricks run 7",
     ),
     "databricks: read a task on the second page": Call(
         lambda: DatabricksJobs(task_key="load").get_run(7),
@@ -264,7 +264,7 @@ CALLS: dict[str, Call] = {
             get(f"{JOBS}runs/get", run_id="7", include_history="true"),
             get(f"{JOBS}runs/get", run_id="7", include_history="true", page_token="p2"),
         ],
-        "databricks_jobs run 71",
+        "Databricks run 71",
     ),
     "databricks: run now": Call(
         lambda: DatabricksJobs().run_now({"job_id": 5, "idempotency_token": "t"}),
@@ -323,7 +323,7 @@ CALLS: dict[str, Call] = {
         lambda: DatabricksJobs().newest_run(5),
         [{"runs": [dbx_run(9)]}],
         [get(f"{JOBS}runs/list", job_id="5", limit="1")],
-        "databricks_jobs run 9",
+        "Databricks run 9",
     ),
     "databricks: a job by its name": Call(
         lambda: DatabricksJobs().job_id_by_name("nightly"),
@@ -596,7 +596,7 @@ SAID: dict[str, tuple[Callable[[], Procedure[Any]], list[Body], type[Exception],
             )
         ],
         ConfigurationError,
-        "databricks_jobs run 7 has no task 'load'. It has: 'a', 'b'.",
+        "Databricks run 7 has no task 'load'. It has: 'a', 'b'.",
     ),
     "databricks, the same page again": (
         lambda: DatabricksJobs(task_key="load").get_run(7),

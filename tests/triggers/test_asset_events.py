@@ -611,7 +611,7 @@ def test_the_dag_of_the_documentation_says_how_the_runs_ended() -> None:
     assert watcher.trigger.dag_id == "after_any_dbt_run"
     record = Run(service="dbt_cloud", run_id=7, state=RunState.ERROR, status="Error").to_json()
     events = {names["nightly_runs"]: [SimpleNamespace(extra={"payload": record})]}
-    assert names["tell"].function(triggering_asset_events=events) == ["dbt_cloud run 7 failed."]
+    assert names["tell"].function(triggering_asset_events=events) == ["dbt Cloud run 7 failed."]
 
 
 def test_the_runs_of_several_events_are_told_once_each() -> None:

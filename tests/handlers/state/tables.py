@@ -156,7 +156,8 @@ TRANSITIONS: Sequence[Transition] = (
         scenario="upstream skipped",
         dag=True,
         where=DAG_PROCESSOR,
-        differs="only under `all_success`: under other rules the states alone do not tell who skipped it",
+        differs="only under `all_success`, and only with a skipped task upstream: under other rules, and after "
+        "a branch or short circuit, the states alone do not tell who skipped it",
     ),
     Transition(
         told="Scheduled -> Running (flow)",
@@ -288,6 +289,32 @@ DIFFERENCES: Sequence[Difference] = (
         test="test_transitions_of_a_task_and_its_flow",
     ),
     Difference(
+        prefect="Airflow's exceptions are none of Prefect's.",
+        here="`AirflowSkipException` and `AirflowFailException` from a handler of `stateful` skip or fail "
+        "the task, the second without another try.",
+        why="They mean what they mean in a task.",
+        test="test_airflows_exceptions_from_a_handler_mean_what_they_mean_in_a_task",
+    ),
+    Difference(
+        prefect="A failure that a handler turns into a Success is one for the tasks downstream, too.",
+        here="The same; but a branch or short circuit that failed has skipped nothing, so all its ways are "
+        "gone.",
+        why="Its own answer, which would skip the others, never came.",
+        test="test_a_branch_that_is_forgiven_goes_all_its_ways",
+    ),
+    Difference(
+        prefect="A handler may turn Pending -> Failed into a Success.",
+        here="It is told and not heard: the task fails.",
+        why="Airflow has failed the task, whose template did not render, before anything of it runs.",
+        test="test_a_template_that_fails_cannot_be_forgiven",
+    ),
+    Difference(
+        prefect="Message and result of a Retrying that a handler returns come to the next try.",
+        here="The next try begins with Airflow's own Retrying.",
+        why="Nothing of a try is left to the next but what is stored, and results may be anything.",
+        test="test_the_message_of_a_returned_retrying_is_not_the_next_trys",
+    ),
+    Difference(
         prefect="In `flow.run()` a task's own handlers are told of TriggerFailed at once.",
         here="At the end of the run, in the DAG processor. In `dag.test()` only the DAG's handlers are.",
         why="Nothing runs for such a task, and `dag.test()` gives callbacks a DAG without its functions.",
@@ -327,7 +354,8 @@ MISBEHAVIOUR: Sequence[Misbehaviour] = (
     ),
     Misbehaviour(
         handler="returns garbage (truthy, not a State)",
-        decide="the task fails with a message that names handler and value; the failure is told",
+        decide="the task fails with a message that names handler and value; the failure is told. With "
+        '`on_handler_error="log"`: logged and counted',
         observe="ignored",
         test="test_garbage_fails_the_task_and_the_next_handler_is_spared",
     ),
@@ -339,9 +367,15 @@ MISBEHAVIOUR: Sequence[Misbehaviour] = (
     ),
     Misbehaviour(
         handler="takes the wrong arguments, or is no function",
-        decide="TypeError when the DAG is parsed",
+        decide="TypeError when the DAG is parsed, of mapped tasks too",
         observe="TypeError when the DAG is parsed",
         test="test_something_that_cannot_be_called_as_a_handler_is_refused_at_once",
+    ),
+    Misbehaviour(
+        handler="is a coroutine or a generator, also behind `functools.wraps`",
+        decide="TypeError when the DAG is parsed",
+        observe="TypeError when the DAG is parsed",
+        test="test_it_is_refused_where_it_is_given",
     ),
     Misbehaviour(
         handler="exits (SystemExit)",

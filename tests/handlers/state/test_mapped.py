@@ -5,17 +5,24 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.python import PythonOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_pipehooks.handlers.state.given import Handed
-from airflow_provider_pipehooks.handlers.state_handlers import State, state_handlers, stateful
+from airflow_provider_pipehooks.handlers.state_handlers import (
+    Retrying,
+    State,
+    Success,
+    state_handlers,
+    stateful,
+)
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from tests.dag_runs import Finished
 
@@ -172,3 +179,48 @@ def test_the_callbacks_of_a_dag_given_to_tasks_say_so_and_tell_nothing(
     assert run_dag(made).tasks == {"t": "success"}
     assert TOLD == []
     assert "is for DAG(...), not for a task" in caplog.text
+
+
+def forgives(operator: Any, old: State, new: State) -> Any:
+    return Success("forgiven") if new.is_failed() else None
+
+
+def test_a_branch_that_is_forgiven_goes_all_its_ways(run_dag: RunDag) -> None:
+    def breaks() -> str:
+        raise ValueError("no way")
+
+    with DAG("forgiven", schedule=None) as made:
+        branch = stateful(BranchPythonOperator)(
+            task_id="branch", python_callable=breaks, state_handlers=[forgives]
+        )
+        branch >> [EmptyOperator(task_id="left"), EmptyOperator(task_id="right")]
+    assert run_dag(made).tasks == {"branch": "success", "left": "success", "right": "success"}
+
+
+def test_a_template_that_fails_cannot_be_forgiven(run_dag: RunDag) -> None:
+    with DAG("unforgiven", schedule=None) as made:
+        stateful(PythonOperator)(
+            task_id="t",
+            python_callable=lambda: 1,
+            op_args=["{{ nothing.like_this.at_all }}"],
+            state_handlers=[tells, forgives],
+        )
+    assert run_dag(made).tasks == {"t": "failed"}
+    assert TOLD == ["t Failed"]
+
+
+def test_the_message_of_a_returned_retrying_is_not_the_next_trys(run_dag: RunDag) -> None:
+    seen: list[str | None] = []
+
+    def asks_for_more(operator: Any, old: State, new: State) -> Any:
+        seen.append(old.message)
+        return Retrying("because I say so") if new.is_failed() else None
+
+    def once() -> None:
+        if not seen[1:]:
+            raise ValueError("no")
+
+    with DAG("again", schedule=None, default_args={"retry_delay": timedelta(0)}) as made:
+        stateful(PythonOperator)(task_id="t", python_callable=once, retries=1, state_handlers=[asks_for_more])
+    assert run_dag(made).tasks == {"t": "success"}
+    assert "because I say so" not in seen
