@@ -37,7 +37,7 @@ def body_of(scope: Scope, body: bytes) -> dict[str, Any]:
     if field is None or not body:
         return {}
     found = _read(field, json.loads(body))
-    return dict(found.model_dump(mode="json")) if found is not None else {}
+    return dict(found.model_dump(mode="json", warnings=False)) if found is not None else {}
 
 
 def _read(field: Any, value: Any) -> Any:

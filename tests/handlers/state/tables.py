@@ -156,8 +156,8 @@ TRANSITIONS: Sequence[Transition] = (
         scenario="upstream skipped",
         dag=True,
         where=DAG_PROCESSOR,
-        differs="only under `all_success`, and only with a skipped task upstream: under other rules, and after "
-        "a branch or short circuit, the states alone do not tell who skipped it",
+        differs="only under `all_success`, and only with a skipped task upstream: under other rules, and "
+        "after a branch or short circuit, the states alone do not tell who skipped it",
     ),
     Transition(
         told="Scheduled -> Running (flow)",
