@@ -25,6 +25,9 @@ TRIALS ?= 20
 
 test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=20 times each: about 40 minutes
 	$(BIN)/python -m tests.fault.lane --trials $(TRIALS)
+	$(BIN)/python -m tests.fault.hostile
+	@# where PostgreSQL is on this machine
+	if command -v initdb >/dev/null; then $(BIN)/python -m tests.fault.hostile --postgres; fi
 
 test-live: $(READY) ## state handlers, the control plane and asset events on a real Airflow: about ten minutes
 	$(BIN)/python -m tests.handlers.state.live

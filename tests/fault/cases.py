@@ -70,6 +70,7 @@ FAULTS: tuple[Case, ...] = (
     Case(name="HTML body", faults=at_looks(3, body="html")),
     Case(name="empty 200", faults=at_looks(3, body="empty")),
     Case(name="token rotated while waiting", meanwhile="rotate_tokens"),
+    Case(name="triggerer's clock back an hour", meanwhile="set_the_clock_back"),
 )
 
 

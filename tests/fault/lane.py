@@ -103,6 +103,7 @@ class Lane:
     def _run_batch(self, case: Case, trials: int) -> Row:
         began = time.monotonic()
         self.standin.reset()
+        self.airflow.clock_off_by(0)
         self.struck = 0
         self.connect(OLD_TOKEN)
         jobs = {f"trial_{self.number}_{index}": self._add_jobs(case) for index in range(trials)}
@@ -275,6 +276,12 @@ class Lane:
         self.standin.stop()
         self._for_a_while(30)
         self.standin.start()
+
+    def set_the_clock_back(self) -> None:
+        """By an hour, for the triggerer, while every wait goes on; nothing sets it right again."""
+        self.struck = self._started() // 2
+        self.airflow.clock_off_by(-3600)
+        self._for_a_while(5)
 
     def rotate_tokens(self) -> None:
         self.connect(NEW_TOKEN)
@@ -477,8 +484,18 @@ class FaultyAirflow(Airflow):
             "AIRFLOW__SCHEDULER__MAX_DAGRUNS_TO_CREATE_PER_LOOP": "100",
             # How soon a worker that was cut off is taken for dead; 300 s unless set.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
+            "PYTHONPATH": str(Path(__file__).parent / "clock"),
+            "PIPEHOOKS_CLOCK_OFF_BY": str(home / "clock"),
             "AIRFLOW__SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": "100",
         }
+
+    def clock_off_by(self, seconds: float) -> None:
+        """Have the triggerer's clock be wrong."""
+        (self.home / "clock").write_text(str(seconds))
+
+    def configure(self, **variables: str) -> None:
+        """Set environment variables for what is started from now on."""
+        self._settings |= variables
 
     def kill(self, name: str) -> None:
         """SIGKILL, to the whole group."""
