@@ -177,9 +177,6 @@ def settings(home: Path, dags: Path, url: str) -> dict[str, str]:
             "parsing_processes": 1,
             "dag_bundle_storage_path": home / "bundles",
         },
-        # Airflow 3.3 may notice only after this time that a task's process has ended. With the usual 5 s each
-        # task takes that much longer, and a deferred one whose trigger fires sooner fails ("state mismatch").
-        "workers": {"min_heartbeat_interval": 1},
         "logging": {"base_log_folder": home / "task-logs"},
         "usage_data_collection": {"enabled": False},
     }

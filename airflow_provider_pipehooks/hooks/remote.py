@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: A call that is to wait longer fails at once and says so: who called has a limit of its own.
+#: A remote that wants to be left alone for longer has the call fail: who called has a limit of its own.
 LONGEST_PAUSE_S = 300.0
 #: Of each event loop, who fetches a token now.
 _FETCHING: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Auth, asyncio.Lock]] = WeakKeyDictionary()
@@ -49,6 +49,8 @@ class RemoteHook(BaseHook, ABC):
     """
 
     accepted_types: ClassVar[tuple[str, ...]]
+    #: A call that would wait longer before it is tried again fails instead.
+    longest_pause_s: float = float("inf")
     connection_test: ClassVar[Request]
 
     @classmethod
@@ -197,12 +199,10 @@ class RemoteHook(BaseHook, ABC):
         """How long to wait before the same call may be sent again; None when it may not."""
         if attempt >= tries or not err.retryable or not (request.repeatable or err.status_code == 429):
             return None
-        if (err.retry_after_s or 0.0) > LONGEST_PAUSE_S:
-            self.log.warning(
-                "Not tried again: it wants to be left alone for %.0f s: %s", err.retry_after_s, err
-            )
-            return None
         pause_s: float = max(self.retry_delay * 2 ** (attempt - 1), err.retry_after_s or 0.0)
+        if (err.retry_after_s or 0.0) > LONGEST_PAUSE_S or pause_s > self.longest_pause_s:
+            self.log.warning("Not tried again, which would be in %.0f s: %s", pause_s, err)
+            return None
         self.log.warning("Try %s of %s in %.0f s: %s", attempt + 1, tries, pause_s, err)
         return pause_s
 

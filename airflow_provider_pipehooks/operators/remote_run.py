@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 INTENT_KEY = "pipehooks_intent"
+#: Airflow kills the process five seconds after it has told it to end.
+LONGEST_PAUSE_AT_KILL_S = 1.0
 OnCancel = Literal["cancel", "keep"]
 
 
@@ -202,7 +204,9 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         if not self._is_over():
             return
         # The main thread was interrupted, maybe in the middle of a call: use connections of our own.
-        self.reopen(self.hook.detached())
+        hook = self.hook.detached()
+        hook.longest_pause_s = LONGEST_PAUSE_AT_KILL_S
+        self.reopen(hook)
         if self.run_id is None and self._once is not None:
             self.run_id = self._once.find_pending()
         if self.run_id is None:

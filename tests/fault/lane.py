@@ -480,6 +480,8 @@ class FaultyAirflow(Airflow):
             "AIRFLOW__CORE__PARALLELISM": "16",
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "1000",
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+            # With the usual 5 s each deferral takes that much longer.
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
             "AIRFLOW__SCHEDULER__MAX_DAGRUNS_TO_CREATE_PER_LOOP": "100",
             # How soon a worker that was cut off is taken for dead; 300 s unless set.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import RemoteCallError, RunCancelled, RunFailed, WaitTimedOut
 from airflow_provider_pipehooks.core.events import SomethingWaits
 from airflow_provider_pipehooks.core.run_state import RunState
+from airflow_provider_pipehooks.hooks import remote
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
@@ -361,6 +363,20 @@ def test_a_kill_by_the_tasks_own_time_limit_cancels_without_asking(standin: Stan
     except AirflowTaskTimeout:
         task.on_kill()
     assert statuses(standin) == [30]
+
+
+def test_a_kill_waits_for_no_remote(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow kills the process five seconds later; a Retry-After of minutes cannot be slept through."""
+    task = operator(standin.dbt_cloud.add_job("long", plan=Plan(hold=True)), wait_for_termination=False)
+    context = Try()
+    run(task, context)
+    context.state = "failed"
+    slept: list[float] = []
+    monkeypatch.setattr(remote, "time", SimpleNamespace(sleep=slept.append))
+    standin.faults.add(Fault(path="/cancel/", status=429, retry_after=200))
+    task.on_kill()
+    assert not slept
+    assert standin.journal.count("POST", "/cancel/") == 1
 
 
 def twins(standin: StandIn, job_id: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,3 +297,30 @@ def test_a_repair_uses_the_present_settings_of_the_job(api: Api) -> None:
     api.post("runs/repair", run_id=run_id, rerun_all_failed_tasks=True)
     paths = [task["notebook_task"]["notebook_path"] for task in api.run(run_id)["tasks"]]
     assert paths == ["/main", "/new"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"notebook_task": "{'notebook_path': '/n'}"},
+        {"tasks": "[{'task_key': 'a'}]"},
+        {"tasks": ["a"]},
+        {"tasks": [{"task_key": "a", "new_cluster": "small"}]},
+        {"libraries": {"whl": "x"}},
+        {"idempotency_token": 20260101},
+    ],
+    ids=str,
+)
+def test_a_text_where_an_object_is_expected_is_refused(body: dict[str, Any], api: Api) -> None:
+    answer = api.ask("POST", "/api/2.2/jobs/runs/submit", json=body)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert not api.world.runs
+
+
+def test_a_time_limit_may_come_as_a_text(api: Api) -> None:
+    task = {"task_key": "a", "notebook_task": {"notebook_path": "/n"}}
+    body = {"tasks": [task], "timeout_seconds": "0"}
+    answer = api.ask("POST", "/api/2.2/jobs/runs/submit", json=body)
+    assert answer.status_code == 200
+    read = api.ask("GET", "/api/2.2/jobs/runs/get", params=answer.json())
+    assert "TIMEDOUT" not in read.text

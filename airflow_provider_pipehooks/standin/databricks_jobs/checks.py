@@ -24,6 +24,17 @@ SLOTS = (*_TASK_SLOTS, "job_parameters", "pipeline_params")
 _MAP_SLOTS = ("job_parameters", "notebook_params", "python_named_params", "sql_params", "pipeline_params")
 _LIST_SLOTS = ("jar_params", "python_params", "spark_submit_params", "dbt_commands")
 _BYTE_LIMITED = ("notebook_params", "jar_params", "python_params", "spark_submit_params")
+_OBJECTS = (
+    "notebook_task",
+    "spark_jar_task",
+    "spark_python_task",
+    "spark_submit_task",
+    "pipeline_task",
+    "dbt_task",
+    "new_cluster",
+    "git_source",
+)
+_LISTS = ("tasks", "libraries", "environments", "access_control_list")
 _ASCII_ONLY = ("python_params", "spark_submit_params")
 
 
@@ -76,11 +87,28 @@ def page_size(params: Mapping[str, Any], *, largest: int, zero_is_largest: bool 
 def check_token(params: Mapping[str, Any]) -> None:
     """Check the idempotency token.
 
-    :raises ApiError: longer than 64 characters.
+    :raises ApiError: no text, or longer than 64 characters.
     """
     token = params.get("idempotency_token")
-    if isinstance(token, str) and len(token) > MAX_TOKEN_LENGTH:
+    if token is not None and not isinstance(token, str):
+        raise invalid(f"Could not parse request object: idempotency_token must be a string, not {token!r}.")
+    if token is not None and len(token) > MAX_TOKEN_LENGTH:
         raise invalid(f"The idempotency token has {len(token)} characters, more than {MAX_TOKEN_LENGTH}.")
+
+
+def check_shapes(body: Mapping[str, Any]) -> None:
+    """Check what is submitted, and each of its tasks.
+
+    :raises ApiError: a text where an object or a list is expected, as a template makes it.
+    """
+    tasks = body.get("tasks")
+    for name, kind in {**dict.fromkeys(_OBJECTS, dict), **dict.fromkeys(_LISTS, list)}.items():
+        if body.get(name) is not None and not isinstance(body[name], kind):
+            raise invalid(f"Could not parse request object: {name} must be a {kind.__name__}.")
+    for task in tasks or ():
+        if not isinstance(task, dict):
+            raise invalid("Could not parse request object: tasks must be a list of objects.")
+        check_shapes({name: value for name, value in task.items() if name != "tasks"})
 
 
 def check_slots(body: Mapping[str, Any]) -> None:

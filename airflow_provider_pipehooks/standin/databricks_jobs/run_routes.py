@@ -38,6 +38,7 @@ def submit(world: World, params: Params, version: str) -> Json:
     """``POST runs/submit``."""
     body = dict(params)
     checks.check_token(body)
+    checks.check_shapes(body)
     return {"run_id": world.submit(body, submitted_specs(body)).run_id}
 
 

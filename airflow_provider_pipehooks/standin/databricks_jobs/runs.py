@@ -182,7 +182,8 @@ class Runs:
 
     def _move(self, run: Run) -> str | None:
         """The word of a run that goes on; None when it has just ended."""
-        limit_s = run.settings.get("timeout_seconds") or 0
+        # The official provider sends it as a text; "0" is no limit, too.
+        limit_s = int(run.settings.get("timeout_seconds") or 0)
         if limit_s and self.elapsed_s(run) >= float(limit_s) and not run.round.plan.states:
             self._end(run, OUTCOMES["timedout"], self.now_ms())
             return None

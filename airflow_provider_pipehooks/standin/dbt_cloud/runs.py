@@ -16,6 +16,9 @@ from airflow_provider_pipehooks.standin.dbt_cloud.samples import steps_of
 MOVING = frozenset({"status", "status__in", "finished_at__range"})
 
 
+_TEXTS = ("schema_override", "dbt_version_override", "target_name_override", "git_branch", "git_sha")
+
+
 def start_run(call: Call) -> Any:
     """``POST /jobs/{job_id}/run/``: there is no idempotency key, a second POST is a second run."""
     job, body = call.job(), call.body
@@ -29,6 +32,9 @@ def start_run(call: Call) -> Any:
     steps = body.get("steps_override")
     if steps is not None and not (isinstance(steps, list) and all(isinstance(step, str) for step in steps)):
         raise ApiError(400, "steps_override: Expected a list of strings.")
+    for name in _TEXTS:
+        if body.get(name) is not None and not isinstance(body[name], str):
+            raise ApiError(400, f"{name}: Not a valid string.")
     known = {name: body[name] for name in answers.TRIGGER_FIELDS if name in body}
     return started(call, call.world.start(job.id, cause, "api", **known))
 
