@@ -10,6 +10,8 @@ from airflow_provider_pipehooks.core.run import Run
 #: XCom keys of every run, besides the return value, which is the run's id. Alerts and reports read them.
 URL_KEY = "run_url"
 RECORD_KEY = "run"
+#: In the record: the number of the try, which Airflow does not tell of DAG runs without a logical date.
+TRY_KEY = "try_number"
 
 
 def push(context: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -26,8 +28,8 @@ def url_of(ti_key: Any) -> str:
     return XCom.get_value(key=URL_KEY, ti_key=ti_key) or ""
 
 
-def recorded_run(dag_id: str, run_id: str, task_id: str, map_index: int) -> Run | None:
-    """The remote run that a task instance left; None when it left none.
+def recorded_run(dag_id: str, run_id: str, task_id: str, map_index: int) -> tuple[Run | None, int | None]:
+    """The remote run that a task instance left, and the number of the try that left it; None for neither.
 
     :param run_id: of the DAG run.
     :raises ValueError: what it left cannot be read.
@@ -36,4 +38,7 @@ def recorded_run(dag_id: str, run_id: str, task_id: str, map_index: int) -> Run 
 
     record = XCom.get_one(key=RECORD_KEY, dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
     # Another operator may use the same key for something else.
-    return Run.from_json(record) if isinstance(record, Mapping) and "service" in record else None
+    if not isinstance(record, Mapping) or "service" not in record:
+        return None, None
+    number = record.get(TRY_KEY)
+    return Run.from_json(record), number if isinstance(number, int) else None

@@ -178,10 +178,11 @@ def _with_run(ref: DagRunRef, task: FailedTask) -> FailedTask:
     """The task with the remote run it left in XCom, if it did."""
     if task.state == "upstream_failed":
         return task
-    run = _told(
+    left = _told(
         lambda: recorded_run(ref.dag_id, ref.run_id, task.task_id, task.map_index), "the remote run of", task
     )
-    return replace(task, run=run)
+    run, number = left or (None, None)
+    return replace(task, run=run, try_number=task.try_number or number)
 
 
 def _told(ask: Callable[[], T], what: str, task: FailedTask) -> T | None:

@@ -113,7 +113,8 @@ class JoinsRun(ReadsArguments, ABC):
         official = {key: getattr(run, attribute) for key, attribute in self.official_keys.items()}
         # Whoever wants no return value still wants the button, and an alert that says why.
         returned = {"return_value": run.run_id} if self.do_xcom_push else {}
-        ours = {**returned, ledger.URL_KEY: run.url, ledger.RECORD_KEY: self.record_of(run)}
+        record = {**self.record_of(run), ledger.TRY_KEY: context["ti"].try_number}
+        ours = {**returned, ledger.URL_KEY: run.url, ledger.RECORD_KEY: record}
         ledger.push(context, {**ours, **official})
 
     def defer_until_end(

@@ -14,7 +14,9 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, RunFailed
 from airflow_provider_pipehooks.core.run import Failure, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.notifications.sns import sns_on_failure
+from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 from airflow_provider_pipehooks.operators.sns_alert import SnsAlertOperator, notify_if_one_failed
+from airflow_provider_pipehooks.standin import Plan, StandIn
 from tests.aws import Topic, moto_url, topic
 from tests.dag_runs import Finished
 
@@ -166,6 +168,20 @@ def test_a_dag_run_without_a_logical_date_is_named_by_its_id(run_dag: RunDag, to
     text = topic.only().text
     assert f"DAG run:  {finished.dag_run.run_id}" in text
     assert "Date:" not in text
+
+
+def test_without_a_logical_date_the_try_is_the_one_that_left_the_run(
+    run_dag: RunDag, topic: Topic, standin: StandIn, connections: Any
+) -> None:
+    """Airflow tells tries by date alone, and would tell those of another DAG run."""
+    job_id = standin.dbt_cloud.add_job("bad", plan=Plan(outcome="error"))
+    with a_dag("dateless_try") as dag:
+        job = DbtCloudRunJobOperator(
+            task_id="job", job_id=job_id, check_interval=0.1, retries=1, retry_delay=timedelta(0)
+        )
+        job >> notify_if_one_failed(target_arn=topic.arn)
+    run_dag(dag, logical_date=None)
+    assert "Task job: failed (try 2)" in topic.only().text
 
 
 def test_nothing_failed_nothing_sent(run_dag: RunDag, topic: Topic) -> None:
