@@ -180,8 +180,9 @@ def test_without_a_logical_date_the_try_is_the_one_that_left_the_run(
             task_id="job", job_id=job_id, check_interval=0.1, retries=1, retry_delay=timedelta(0)
         )
         job >> notify_if_one_failed(target_arn=topic.arn)
-    run_dag(dag, logical_date=None)
-    assert "Task job: failed (try 2)" in topic.only().text
+    for _ in range(2):
+        run_dag(dag, logical_date=None)
+    assert ["Task job: failed (try 2" in message.text for message in topic.sent()] == [True, True]
 
 
 def test_nothing_failed_nothing_sent(run_dag: RunDag, topic: Topic) -> None:
