@@ -15,8 +15,6 @@ from airflow_provider_pipehooks.sensors.remote_run import RemoteRunSensor
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-WEEK_S = 7 * 24 * 60 * 60
-
 
 class DbtCloudJobRunSensor(RemoteRunSensor):
     """Wait for a dbt Cloud run, and fail when it failed or was cancelled.
@@ -28,7 +26,7 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
     :param account_id: instead of the connection's.
     :param deferrable: wait in the triggerer.
     :param poke_interval: 60 s, deferred 5 s, unless given here or in ``default_args``.
-    :param timeout: 7 days, unless given here or in ``default_args``.
+    :param timeout: ``[sensors] default_timeout``, 7 days, unless given here or in ``default_args``.
     """
 
     service_name: ClassVar[str] = "dbt_cloud"
@@ -52,9 +50,8 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
         timeout: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
-        if deferrable:
-            poke_interval = 5 if poke_interval is None else poke_interval
-            timeout = WEEK_S if timeout is None else timeout
+        if deferrable and poke_interval is None:
+            poke_interval = 5
         # Only what is named in a signature is filled from default_args.
         given = {"poke_interval": poke_interval, "timeout": timeout}
         kwargs |= {name: value for name, value in given.items() if value is not None}

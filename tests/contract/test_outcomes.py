@@ -136,6 +136,7 @@ def test_the_reason_is_in_the_exception_and_in_the_record(
         ("QUEUED", "RUNNING"),
         ("RUNNING", "ERROR"),
     ]
+    assert record.pop("try_number") == 1
     assert error.run.to_json() == record
     (first, *_) = error.run.failures
     assert first.name in str(error)

@@ -84,7 +84,9 @@ def _never_started(dag: Any, states: States) -> Iterator[tuple[Any, int, State]]
     for task_id, map_index in sorted(states, key=lambda one: (order[one[0]], one[1])):
         task = dag.get_task(task_id)
         state = states[task_id, map_index]
-        if state == "upstream_failed":
+        if state == "upstream_failed" and _is_mapped_over_a_failure(task, states):
+            yield task, map_index, Failed("No upstream states can be mapped over.")
+        elif state == "upstream_failed":
             message = f'Trigger was "{_rule_of(task)}" but some of the upstream tasks failed.'
             yield task, map_index, TRIGGERFAIL(message).state
         elif state == "skipped" and _skipped_with_upstream(task, map_index, states):
@@ -95,6 +97,17 @@ _SKIPPED = (
     "Upstream task was skipped; if this was not the intended behavior, consider changing `trigger_rule` for "
     "this task."
 )
+
+
+def _is_mapped_over_a_failure(task: Any, states: States) -> bool:
+    """Whether what it was to be mapped over never came; Prefect calls that another failure."""
+    expand_input = getattr(task, "_get_specified_expand_input", None)
+    if expand_input is None:
+        return False
+    over = {operator.task_id for operator, _ in expand_input().iter_references()}
+    return any(
+        state in ("failed", "upstream_failed") for (task_id, _), state in states.items() if task_id in over
+    )
 
 
 def _rule_of(task: Any) -> str:

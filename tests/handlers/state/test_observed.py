@@ -352,6 +352,29 @@ def test_in_the_dag_processor_a_rule_is_an_enum_and_told_by_its_name(run_dag: Ru
     assert [message for message in messages if message.startswith("Skipped Upstream task was skipped")]
 
 
+def test_a_task_mapped_over_a_failure_is_told_as_prefect_tells_it(run_dag: RunDag) -> None:
+    told: list[str] = []
+
+    def handler(operator: Any, old: State, new: State) -> None:
+        told.append(f"{getattr(operator, 'task_id', 'dag')} {type(new).__name__} {new.message}")
+
+    with dag(**state_handlers(handler, of="dag")) as made:
+
+        @task
+        def numbers() -> list[int]:
+            raise ValueError("none")
+
+        @task
+        def each(number: int) -> None:
+            """Never runs."""
+
+        each.expand(number=numbers())
+    finished = run_dag(made)
+    told.clear()
+    processed(made, finished, failed=True)
+    assert "each Failed No upstream states can be mapped over." in told
+
+
 def test_mapped_instances_that_were_skipped_with_their_upstream_are_told(run_dag: RunDag) -> None:
     told: list[int] = []
 
