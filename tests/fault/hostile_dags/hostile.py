@@ -32,6 +32,8 @@ with DAG("hostile", schedule=None, **many):
     DbtCloudRunJobOperator.partial(
         task_id="evil",
         dbt_cloud_conn_id="evil",
+        # A remote may ask to be left alone for a day: the wait's own limit counts.
+        timeout=60,
         hook_params={"timeout_seconds": 3, "retry_delay": 0.2},
         **waits,
     ).expand(job_id=jobs.override(task_id="e")("evil"))
