@@ -23,7 +23,7 @@ test-all: $(READY) ## the slow lanes too: real scheduler and triggerer, the whee
 
 TRIALS ?= 20
 
-test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=20 times each: about 40 minutes
+test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=20 times each: a good hour
 	$(BIN)/python -m tests.fault.lane --trials $(TRIALS)
 	$(BIN)/python -m tests.fault.hostile
 	@# where PostgreSQL is on this machine
