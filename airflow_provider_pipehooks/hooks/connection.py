@@ -50,11 +50,13 @@ class Target:
     verify: bool | str = True
 
 
-def base_url(conn: Connection, *, default_host: str | None = None) -> str:
-    """Scheme, host and port of a connection, whatever a browser shows behind them.
+def base_url(conn: Connection, *, default_host: str | None = None, behind: str = "") -> str:
+    """Scheme, host and port of a connection; a query or fragment, as a browser shows it, is dropped.
 
     :param default_host: for connection types whose host may stay empty.
-    :raises ConfigurationError: no host, or none that is an address.
+    :param behind: what may follow the host and is dropped, too, as a regular expression; the tutorial's
+        ``dbt_api`` holds ``https://cloud.getdbt.com/api/v2/``.
+    :raises ConfigurationError: no host, none that is an address, or one with another path.
     """
     host = (conn.host or default_host or "").strip()
     if not host:
@@ -89,7 +91,12 @@ def base_url(conn: Connection, *, default_host: str | None = None) -> str:
             url,
             name,
         )
-    # The rest is what a browser shows behind it, such as /login.html or ?o=123, and the tutorial's /api/v2/.
+    path = parts.path.rstrip("/")
+    if path and not re.fullmatch(behind, path):
+        raise ConfigurationError(
+            f"Connection {conn.conn_id!r}: host {host!r} is more than an address. Give the host only: "
+            f"{url!r}."
+        )
     return url
 
 

@@ -74,7 +74,8 @@ class DatabricksHook(RemoteHook):
         extra = extra_of(conn)
         if not conn.host and extra.get("host"):
             conn.host = str(extra["host"])
-        url = base_url(conn)
+        # The page after the login, as /login.html or /browse?o=123, names no account: the host does.
+        url = base_url(conn, behind=".*")
         return Target(
             conn_id=conn.conn_id,
             base_url=url,

@@ -67,7 +67,11 @@ class DbtCloudHook(RemoteHook):
             )
         return Target(
             conn_id=conn.conn_id,
-            base_url=base_url(conn, default_host=SHARED_HOST if official else None),
+            base_url=base_url(
+                conn,
+                default_host=SHARED_HOST if official else None,
+                behind=r"/api(/v\d(/accounts)?)?" if http else "",
+            ),
             auth=FixedToken("Token", as_secret(conn, token)),
             account_id=self._account(conn, http=http),
             proxies=proxies_of(conn),

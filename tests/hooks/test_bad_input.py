@@ -105,6 +105,12 @@ CONNECTIONS = [
     ),
     Bad(given="no host", does=start_dbt(), fields={"host": ""}, says=("has no host", "Host")),
     Bad(
+        given="a host with a path",
+        does=start_dbt(),
+        fields={"host": "https://ab1.us1.dbt.com/deploy/1"},
+        says=("'https://ab1.us1.dbt.com/deploy/1'", "host only", "'https://ab1.us1.dbt.com'"),
+    ),
+    Bad(
         given="a host with a user and a password",
         does=start_dbt(),
         fields={"host": f"https://ada:{SECRET}@ab1.us1.dbt.com"},

@@ -32,8 +32,7 @@ DBT = [
         7,
     ),
     ({**OWN_DBT, "conn_type": "http", "host": "https://x.dbt.com/api/v2/accounts"}, "https://x.dbt.com", 7),
-    ({**OWN_DBT, "host": "https://ab1.us1.dbt.com/deploy/1"}, "https://ab1.us1.dbt.com", 7),
-    ({**OWN_DBT, "host": "https://ab1.us1.dbt.com/login/#top"}, "https://ab1.us1.dbt.com", 7),
+    ({**OWN_DBT, "host": "https://ab1.us1.dbt.com/#top"}, "https://ab1.us1.dbt.com", 7),
     ({**OWN_DBT, "conn_type": "https", "host": "cloud.getdbt.com"}, "https://cloud.getdbt.com", 7),
 ]
 
