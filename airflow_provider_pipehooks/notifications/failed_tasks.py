@@ -30,6 +30,7 @@ T = TypeVar("T")
 _FAILED = ("failed", "upstream_failed")
 _HAPPENED = {
     "failed": "failed",
+    "upstream_failed": "failed",
     "up_for_retry": "will retry",
     "success": "succeeded",
     "skipped": "was skipped",

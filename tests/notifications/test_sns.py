@@ -13,6 +13,7 @@ import psutil
 import pytest
 import structlog
 from airflow.callbacks.callback_requests import DagCallbackRequest, DagRunContext, TaskCallbackRequest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, task
 
 from airflow_provider_pipehooks.core.errors import (
@@ -21,6 +22,7 @@ from airflow_provider_pipehooks.core.errors import (
 )
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
+from airflow_provider_pipehooks.handlers.state_handlers import state_handlers
 from airflow_provider_pipehooks.notifications.sns import SnsAlertNotifier, sns_on_failure
 from airflow_provider_pipehooks.operators.sns_alert import notify_if_one_failed
 from tests.aws import Topic
@@ -156,6 +158,26 @@ def test_a_dag_callback_in_the_dag_processor_names_all_failed_tasks(run_dag: Run
     assert by_dag.subject == "Airflow: processor failed: fail, other"
     assert "notify_if_one_failed" not in by_dag.text
     assert by_dag.text.count("failed (try 1 of 1)") == by_task.text.count("failed (try 1 of 1)") == 2
+
+
+def test_an_alert_about_a_task_that_never_started_names_that_task(run_dag: RunDag, topic: Topic) -> None:
+    """The DAG's callback tells of it, whose own task instance is the one that failed."""
+    notifier = SnsAlertNotifier(target_arn=topic.arn)
+    with a_dag("never_started") as dag:
+        fail() >> EmptyOperator(task_id="after", **state_handlers(on_failure=notifier))
+    dag_run = run_dag(dag).dag_run
+    for name, callbacks in state_handlers(lambda *_: None, of="dag").items():
+        setattr(dag, name, callbacks)
+    request = DagCallbackRequest(
+        dag_id=dag.dag_id,
+        run_id=dag_run.run_id,
+        context_from_server=DagRunContext(dag_run=dag_run, last_ti=dag_run.get_task_instance("fail")),
+        msg="task_failure",
+        **BUNDLE,
+    )
+    dag_processor_runs(dag, request, with_comms=True)
+    assert "Task after: upstream_failed" in topic.only().text
+    assert "Task fail" not in topic.only().text
 
 
 @task

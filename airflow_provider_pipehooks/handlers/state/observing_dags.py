@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from airflow_provider_pipehooks.compat.metrics import count_failure
@@ -54,13 +55,29 @@ class DagObserver:
         scheduled, running = Scheduled(context=context), Running("Running flow.", context=context)
         self.handlers.tell(dag, scheduled, running)
         for task, map_index, state in _never_started(dag, _states(context)):
-            state.context = {**context, "task": task, "map_index": map_index}
+            state.context = _context_of(task, map_index, state, context)
             pending = Pending(context=state.context)
             for handlers in (*_handlers_of(task), self.of_tasks):
                 handlers.tell(task, pending, state)
         end = _failure(context.get("reason")) if self.failed else Success("All reference tasks succeeded.")
         end.context = context
         self.handlers.tell(dag, running, end)
+
+
+def _context_of(task: Any, map_index: int, state: State, context: Context) -> dict[str, Any]:
+    """As a callback of that task would have it: the DAG's own is about another task instance, or none."""
+    ti = SimpleNamespace(
+        task=task,
+        task_id=task.task_id,
+        map_index=map_index,
+        dag_id=context["dag"].dag_id,
+        run_id=context["run_id"],
+        state="skipped" if state.is_skipped() else "upstream_failed",
+        try_number=None,
+        max_tries=0,
+    )
+    of_dag = {key: value for key, value in context.items() if key != "reason"}
+    return {**of_dag, "task": task, "map_index": map_index, "ti": ti, "task_instance": ti}
 
 
 def _failure(reason: Any) -> State:
