@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,12 +37,14 @@ _TEMPLATES = ("{{", "{%", "{#")
 
 def as_id(value: Any, what: str) -> int:
     """A whole number above 0 that fits 64 bits, from a number or the text of one."""
-    number = value
-    if isinstance(value, str) and len(value) < _LONGEST_NUMBER and value.strip().isdecimal():
-        number = int(value)
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < _IDS_END:
+    number: Any = None
+    if isinstance(value, str):
+        number = int(value) if len(value) < _LONGEST_NUMBER and value.strip().isdecimal() else None
+    elif hasattr(value, "__index__") and not isinstance(value, bool):
+        number = operator.index(value)  # of numpy's, too
+    if number is None or not 0 < number < _IDS_END:
         raise ConfigurationError(f"{what} must be a whole number above 0, not {_shown(value)}.")
-    return number
+    return int(number)
 
 
 def as_id_or_none(value: Any, what: str) -> int | None:
@@ -149,7 +152,7 @@ def as_hook_params(value: Any, what: str) -> dict[str, Any]:
     return given
 
 
-def is_literal(value: Any, endings: tuple[str, ...] = ()) -> bool:
+def is_literal(value: Any, endings: tuple[str, ...] = (), _depth: int = 0) -> bool:
     """Whether a value is what it will be when the task runs: no template, nor the output of a task.
 
     :param endings: of texts that name a file with a template.
@@ -158,10 +161,12 @@ def is_literal(value: Any, endings: tuple[str, ...] = ()) -> bool:
         return not (value.endswith(endings) if endings else False) and not any(
             sign in value for sign in _TEMPLATES
         )
+    if _depth > _DEEPEST:
+        return True  # so it is refused
     if isinstance(value, Mapping):
-        return all(is_literal(each, endings) for pair in value.items() for each in pair)
+        return all(is_literal(each, endings, _depth + 1) for pair in value.items() for each in pair)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return all(is_literal(each, endings) for each in value)
+        return all(is_literal(each, endings, _depth + 1) for each in value)
     # Airflow resolves the first, and renders the second.
     return not (hasattr(value, "resolve") or hasattr(value, "template_fields"))
 

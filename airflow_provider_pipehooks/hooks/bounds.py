@@ -6,9 +6,11 @@ import zlib
 
 #: The largest page that was seen of either service is below 5 MB, a job's ``run_results.json`` below 20.
 LONGEST_BODY = 32 * 2**20
-#: What :class:`Body` can unpack.
-ACCEPT_ENCODING = "gzip, deflate"
+#: Not "deflate", for which servers send two different things.
+ACCEPT_ENCODING = "gzip"
 CHUNK = 2**16
+#: For zlib: 32 and the largest window, a gzip or a zlib header, whichever is there.
+_ANY_HEADER = 32 + 15
 
 
 class Unreadable(Exception):
@@ -23,8 +25,8 @@ class Body:
 
     def __init__(self, encoding: str | None) -> None:
         packed = (encoding or "").strip().lower()
-        # 32 + 15: a gzip or a zlib header, whichever is there.
-        self._unpacker = zlib.decompressobj(47) if packed in ("gzip", "x-gzip", "deflate") else None
+        is_packed = packed in ("gzip", "x-gzip", "deflate")
+        self._unpacker = zlib.decompressobj(_ANY_HEADER) if is_packed else None
         self._parts: list[bytes] = []
         self._left = LONGEST_BODY
 
@@ -33,11 +35,19 @@ class Body:
 
         :raises Unreadable: it is too long by now, or is not packed as the answer says.
         """
-        if self._unpacker is not None:
+        if self._unpacker is None:
+            self._keep(data)
+        while self._unpacker is not None and data:
             try:
-                data = self._unpacker.decompress(data, self._left + 1)
+                self._keep(self._unpacker.decompress(data, self._left + 1))
             except zlib.error as err:
                 raise Unreadable(f"a body that cannot be unpacked ({err})") from err
+            # A packed body may be several, one after the other.
+            data = self._unpacker.unused_data
+            if data:
+                self._unpacker = zlib.decompressobj(_ANY_HEADER)
+
+    def _keep(self, data: bytes) -> None:
         self._left -= len(data)
         if self._left < 0:
             raise Unreadable(f"more than {LONGEST_BODY / 2**20:.0f} MB, which is not read")

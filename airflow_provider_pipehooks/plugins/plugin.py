@@ -34,8 +34,12 @@ class PipehooksPlugin(AirflowPlugin):
 @cache
 def warn_once() -> None:
     """Airflow makes the plugin once for its core and once for its task SDK."""
-    for sentence in without_effect():
-        log.warning(sentence)
+    try:
+        for sentence in without_effect():
+            log.warning(sentence)
+    except Exception:
+        # What is on works all the same, as far as it can be read.
+        log.exception("The [pipehooks] options cannot be read")
 
 
 def _listeners() -> list[Any]:

@@ -15,10 +15,19 @@ from airflow_provider_pipehooks.core import arguments
 from airflow_provider_pipehooks.core.arguments import Reader, as_json, as_object, is_literal
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 
+
+class Index:
+    """A whole number of another kind, as numpy's are."""
+
+    def __index__(self) -> int:
+        return 7
+
+
 READ: list[tuple[Reader, Any, Any]] = [
     (arguments.as_id, 5, 5),
     (arguments.as_id, " 5\n", 5),
     (arguments.as_id, 2**63 - 1, 2**63 - 1),
+    (arguments.as_id, Index(), 7),
     (arguments.as_id_or_none, "", None),
     (arguments.as_id_or_none, 0, None),
     (arguments.as_id_or_none, "7", 7),
@@ -127,6 +136,7 @@ def test_a_body_is_a_copy() -> None:
 def test_what_holds_itself_is_refused() -> None:
     body: dict[str, Any] = {}
     body["a"] = body
+    assert is_literal(body)
     with pytest.raises(ConfigurationError, match="which JSON cannot hold"):
         as_object(body, "x")
 

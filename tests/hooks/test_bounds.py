@@ -117,6 +117,19 @@ def test_a_packed_answer_is_read(kind: str, serve: Serve, read: Read) -> None:
     assert read().state is RunState.SUCCESS
 
 
+def test_an_answer_of_several_packed_ones_is_read(serve: Serve, read: Read) -> None:
+    serve(whole(gzip.compress(RUN[:20]) + gzip.compress(RUN[20:]), "Content-Encoding: gzip"))
+    assert read().state is RunState.SUCCESS
+
+
+@pytest.mark.parametrize("size", [1, 7, 2**16])
+def test_it_does_not_matter_how_a_packed_answer_is_cut(size: int) -> None:
+    body, data = Body("gzip"), gzip.compress(RUN * 100) + gzip.compress(RUN)
+    for at in range(0, len(data), size):
+        body.add(data[at : at + size])
+    assert body.text().encode() == RUN * 101
+
+
 def test_an_answer_that_is_too_long_is_not_read(serve: Serve, read: Read) -> None:
     """The server could send a thousand times as much: the reader has left before."""
     sent = 0

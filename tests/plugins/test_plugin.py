@@ -106,6 +106,17 @@ def test_what_is_set_without_effect_is_told_once(
     assert says in record.getMessage()
 
 
+def test_an_option_that_cannot_be_read_takes_nothing_else_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__PIPELINE_EVENT_QUEUE_SIZE", "many")
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__ENABLE_LISTENER", "True")
+    forget()
+    assert len(PipehooksPlugin().listeners) == 1
+    assert "options cannot be read" in caplog.text
+    forget()
+
+
 def test_what_has_an_effect_is_not_told_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
