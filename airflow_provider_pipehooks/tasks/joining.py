@@ -15,6 +15,7 @@ from airflow_provider_pipehooks.compat import ledger
 from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, error_for
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
+from airflow_provider_pipehooks.core.texts import cut
 from airflow_provider_pipehooks.hooks.registry import calls_of, open_hook
 from airflow_provider_pipehooks.tasks.arguments import ReadsArguments
 from airflow_provider_pipehooks.tasks.changes import Changes
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_pipehooks.core.run import Run
     from airflow_provider_pipehooks.hooks.remote import RemoteHook
+
+
+#: Airflow's database holds 250 characters.
+LONGEST_INSTANCE_NAME = 200
+#: By an attribute: a name comes from the remote, and could be a template itself.
+_BY_JOB = "{{ task.instance_name }}"
 
 
 class RemoteRunLink(BaseOperatorLink):
@@ -49,6 +56,7 @@ class JoinsRun(ReadsArguments, ABC):
 
     if TYPE_CHECKING:
         log: Any
+        instance_name: str
         do_xcom_push: bool
         deferrable: bool
         hook_params: dict[str, Any]
@@ -116,6 +124,16 @@ class JoinsRun(ReadsArguments, ABC):
         record = {**self.record_of(run), ledger.TRY_KEY: context["ti"].try_number}
         ours = {**returned, ledger.URL_KEY: run.url, ledger.RECORD_KEY: record}
         ledger.push(context, {**ours, **official})
+        self._name_instance(context, run)
+
+    def _name_instance(self, context: Context, run: Run) -> None:
+        """In Airflow's UI a mapped instance has the name of its job, unless the DAG gives it another."""
+        map_index = context["ti"].map_index
+        if map_index is None or map_index < 0:
+            return
+        if context.get("map_index_template") in (None, _BY_JOB):
+            self.instance_name = cut(str(run.name or run.job_id or run.run_id), LONGEST_INSTANCE_NAME)
+            context["map_index_template"] = _BY_JOB
 
     def defer_until_end(
         self,

@@ -441,3 +441,24 @@ def test_the_button_opens_the_remote_run(standin: StandIn, run_dag: Callable[...
     assert link.name == "Open remote run"
     assert finished.xcom("t", link.xcom_key) == finished.xcom("t", "run_url")
     assert finished.xcom("t", link.xcom_key).startswith(standin.url)
+
+
+@pytest.mark.parametrize("template", [None, "{{ task.job_id }}!"], ids=["ours", "theirs"])
+def test_a_mapped_instance_has_the_name_of_its_job(
+    template: str | None, standin: StandIn, run_dag: Callable[..., Any]
+) -> None:
+    names = ["orders", "{{ 7 * 7 }}", "long " * 100]
+    jobs = [standin.databricks_jobs.add_job(name) for name in names]
+    given: dict[str, Any] = {"map_index_template": template} if template else {}
+    with DAG(f"named_{bool(template)}", schedule=None) as dag:
+        DatabricksRunNowOperator.partial(task_id="t", polling_period_seconds=0.05, **given).expand(
+            job_id=jobs
+        )
+    instances = run_dag(dag).dag_run.get_task_instances()
+    shown = [ti.rendered_map_index for ti in sorted(instances, key=lambda ti: ti.map_index)]
+    if template:
+        assert shown == [f"{job}!" for job in jobs]
+    else:
+        assert shown[:2] == names[:2]
+        assert shown[2].startswith("long long ")
+        assert len(shown[2]) == 200
