@@ -38,6 +38,8 @@ HEARTBEAT_S = 60.0
 #: A run that was just started may be unknown to the node that answers the next read.
 NOT_FOUND_GRACE_S = 60.0
 NOT_FOUND_PAUSE_S = 5.0
+#: One of several nodes may not know a run that another has told: it is gone after so many looks in a row.
+GONE_AFTER_LOOKS = 4
 #: Trouble stretches the pause by doubling it, up to this.
 LONGEST_PAUSE_S = 300.0
 #: A cancel takes the remote a moment; a kill gives us only so long.
@@ -52,6 +54,7 @@ class Watch:
     :param poll_interval_s: the pause between two looks when all is well.
     :param deadline_s: when to give up waiting; None is never.
     :param trouble: looks that failed since the last good one.
+    :param missed: how many of them in a row, up to the last, found no such run.
     :param spread: 0 to 1, another for each wait: stretched pauses grow by up to a quarter of it, so that
         waits that met the same trouble do not all come back at once.
     :param reread: the connection has been read again since access was last granted.
@@ -64,6 +67,7 @@ class Watch:
     run: Run | None = None
     looks: int = 0
     trouble: int = 0
+    missed: int = 0
     spread: float = 0.0
     reread: bool = False
     heartbeat_s: float | None = None
@@ -115,6 +119,7 @@ def _run_seen(watch: Watch, run: Run, now_s: float) -> Step:
         run=run,
         looks=watch.looks + 1,
         trouble=0,
+        missed=0,
         reread=False,
         heartbeat_s=heartbeat_s,
         changes=_changes(watch, run, now_s),
@@ -139,10 +144,13 @@ def _look_failed(watch: Watch, error: RemoteCallError, now_s: float) -> Step:
         step = _trouble(replace(watch, reread=True), error, now_s)
         return replace(step, reread_connection=True)
     if isinstance(error, NotFound):
+        watch = replace(watch, missed=watch.missed + 1)
         # Only a run never seen gets grace: one that was there and is gone has been deleted.
-        if watch.run is not None or now_s - watch.since_s >= NOT_FOUND_GRACE_S:
+        may_be_new = watch.run is None and now_s - watch.since_s < NOT_FOUND_GRACE_S
+        if watch.missed >= GONE_AFTER_LOOKS and not may_be_new:
             return _give_up(watch, "not_found", error)
         return _trouble(watch, error, now_s, pause_s=min(watch.poll_interval_s, NOT_FOUND_PAUSE_S))
+    watch = replace(watch, missed=0)
     if error.retryable:
         return _trouble(watch, error, now_s)
     return _give_up(watch, "refused", error)
@@ -193,6 +201,7 @@ def remembered(watch: Watch) -> dict[str, Any]:
         "heartbeat_s": watch.heartbeat_s,
         "looks": watch.looks,
         "trouble": watch.trouble,
+        "missed": watch.missed,
         "reread": watch.reread,
         "changes": [change.to_json() for change in watch.changes],
     }
@@ -215,5 +224,6 @@ _FIELDS: Mapping[str, Types] = {
     "heartbeat_s": MAYBE_SECONDS,
     "looks": NUMBER,
     "trouble": NUMBER,
+    "missed": NUMBER,
     "reread": FLAG,
 }

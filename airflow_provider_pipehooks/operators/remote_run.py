@@ -28,7 +28,7 @@ from airflow_provider_pipehooks.core.events import SomethingWaits, WaitEnded, re
 from airflow_provider_pipehooks.core.intent import Intent
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
-from airflow_provider_pipehooks.core.watch import Watch
+from airflow_provider_pipehooks.core.watch import GONE_AFTER_LOOKS, Watch
 from airflow_provider_pipehooks.handlers.state.stateful import StatefulOperator
 from airflow_provider_pipehooks.tasks.joining import JoinsRun, RemoteRunLink, cannot_wait
 from airflow_provider_pipehooks.tasks.once import Once
@@ -115,11 +115,16 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
 
     def find(self, run_id: int | str) -> Run | None:
         """The run with this id; None when the remote does not have it."""
-        try:
-            found: Run = self.hook.call(self.service.get_run(run_id))
-            return found
-        except NotFound:
-            return None
+        # Taken for gone, a run that one node does not know is started a second time.
+        for look in range(GONE_AFTER_LOOKS + 1):
+            try:
+                found: Run = self.hook.call(self.service.get_run(run_id))
+                return found
+            except NotFound as err:
+                self.log.info("Look %s for the run of an earlier try: %s", look + 1, err)
+                if look < GONE_AFTER_LOOKS:
+                    time.sleep(self.hook.retry_delay * 2**look)
+        return None
 
     def find_unanswered(self, intent: Intent) -> Run | None:
         """The run of a start whose answer was never stored. None where starting again is safe."""

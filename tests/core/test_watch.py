@@ -22,6 +22,7 @@ from airflow_provider_pipehooks.core.events import (
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.core.watch import (
+    GONE_AFTER_LOOKS,
     HEARTBEAT_S,
     LONGEST_PAUSE_S,
     NOT_FOUND_GRACE_S,
@@ -86,8 +87,11 @@ ENDS: list[tuple[list[Seen], str | None]] = [
     ([UNAVAILABLE, NO_ANSWER, throttled(9), SUCCEEDED], "run_ended"),
     ([MISSING, MISSING, RUNNING], None),
     ([MISSING, MISSING, SUCCEEDED], "run_ended"),
-    ([RUNNING, MISSING], "not_found"),
-    ([RUNNING, UNAVAILABLE, MISSING], "not_found"),
+    ([RUNNING, *[MISSING] * 3], None),
+    ([RUNNING, *[MISSING] * 4], "not_found"),
+    ([RUNNING, *[MISSING] * 3, RUNNING, *[MISSING] * 3], None),
+    ([RUNNING, *[MISSING] * 3, UNAVAILABLE, *[MISSING] * 3], None),
+    ([RUNNING, UNAVAILABLE, *[MISSING] * 4], "not_found"),
     ([DENIED], None),
     ([DENIED, RUNNING], None),
     ([DENIED, SUCCEEDED], "run_ended"),
@@ -172,7 +176,7 @@ AT_THE_DEADLINE: list[tuple[Seen, str]] = [
     (SUCCEEDED, "run_ended"),
     (a_run(RunState.ERROR), "run_ended"),
     (a_run(RunState.CANCELLED), "run_ended"),
-    (MISSING, "not_found"),
+    (MISSING, "deadline"),
     (REFUSED, "refused"),
 ]
 
@@ -242,7 +246,8 @@ def _may_end(look: Look) -> set[str]:
         reasons |= {"access_denied"} if before.reread else set()
     elif isinstance(seen, NotFound):
         late = look.now_s - before.since_s >= NOT_FOUND_GRACE_S
-        reasons |= {"not_found"} if late or before.run else set()
+        gone = before.missed + 1 >= GONE_AFTER_LOOKS and (late or before.run)
+        reasons |= {"not_found"} if gone else set()
     elif not seen.retryable:
         reasons.add("refused")
     return reasons
@@ -382,7 +387,8 @@ def test_an_end_that_is_not_the_runs_carries_what_was_seen() -> None:
     assert refused.end == WaitEnded(
         reason="refused", run=a_run(), message="GET /run answered 400", changes=watch.changes
     )
-    assert watching.look(watch, MISSING, 1002.0).end == WaitEnded(
+    missed = replace(watch, missed=GONE_AFTER_LOOKS - 1)
+    assert watching.look(missed, MISSING, 1002.0).end == WaitEnded(
         reason="not_found", run=a_run(), message="GET /run answered 404", changes=watch.changes
     )
 
@@ -405,4 +411,6 @@ def test_a_missing_run_gets_its_grace_from_the_beginning_of_the_wait() -> None:
     watch = Watch(poll_interval_s=30.0, since_s=1000.0)
     assert watching.look(watch, MISSING, 1059.9).pause_s == 5.0
     assert watching.look(replace(watch, poll_interval_s=2.0), MISSING, 1001.0).pause_s == 2.0
-    assert watching.look(watch, MISSING, 1060.0).end is not None
+    missed = replace(watch, missed=GONE_AFTER_LOOKS - 1)
+    assert watching.look(missed, MISSING, 1059.9).end is None
+    assert watching.look(missed, MISSING, 1060.0).end is not None

@@ -167,6 +167,15 @@ def test_after_a_crash_a_run_that_has_succeeded_is_not_started_again(standin: St
     assert run(operator(), context.next()) == started
 
 
+def test_a_run_that_a_node_does_not_know_yet_is_not_started_again(standin: StandIn) -> None:
+    """A retry within seconds of the start: the first looks at the run are 404."""
+    job_id, context = standin.dbt_cloud.add_job("slow", plan=Plan(seconds=0.05)), Try()
+    first = run(operator(job_id, wait_for_termination=False), context)
+    standin.faults.add(Fault(path=f"/runs/{first}/", method="GET", status=404, times=3))
+    assert run(operator(job_id), context.next()) == first
+    assert len(standin.dbt_cloud.runs) == 1
+
+
 def test_after_a_failed_run_a_retry_starts_a_new_one(standin: StandIn) -> None:
     job_id = standin.dbt_cloud.add_job("flaky", plans=[Plan(outcome="error"), Plan()])
     context = Try()
