@@ -11,6 +11,7 @@ from airflow_provider_pipehooks import __version__
 #: Command -> module with ``run(argv) -> exit code``, and what it does.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "standin": ("standin.command", "play dbt Cloud and Databricks Jobs on this machine"),
+    "hooks": ("handlers.event.replay", "run event hooks of Databricks pipelines over recorded events"),
     "demo": ("demo.command", "run the example DAGs on a real Airflow against the stand-in"),
 }
 

@@ -183,7 +183,7 @@ def test_the_readmes_alert_is_in_the_words_of_today() -> None:
         when=datetime(2026, 11, 27, 21, 25, 22, tzinfo=timezone.utc),
         logical_date=datetime(2026, 11, 27, 21, 24, 45, 576762, tzinfo=timezone.utc),
         url=airflow,
-        tasks=(FailedTask(task_id="marts.verify", try_number=1, max_tries=1, log_url=log_url, run=run),),
+        tasks=(FailedTask(task_id="marts.verify", try_number=1, max_tries=3, log_url=log_url, run=run),),
     )
     assert shown is not None
     assert shown[1] == f"Subject: {subject(alert)}\n\n{body(alert)}"

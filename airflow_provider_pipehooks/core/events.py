@@ -80,17 +80,20 @@ class StillWaiting:
 
 @dataclass(frozen=True, kw_only=True)
 class HookProgress:
-    """A hook failed, or was switched off. Recorded, and never dispatched to hooks.
+    """A hook was switched on, failed, or was switched off. Recorded, and never dispatched to hooks.
 
     The states are those of Databricks' ``hook_progress`` events.
+
+    :param error: None where nothing failed.
     """
 
     hook_name: str
-    state: Literal["FAILED", "DISABLED"]
-    error: Exception
+    state: Literal["ENABLED", "FAILED", "DISABLED"]
+    error: Exception | None = None
 
     def __str__(self) -> str:
-        return f"Hook {self.hook_name} {self.state}: {type(self.error).__name__}: {self.error}"
+        why = f": {type(self.error).__name__}: {self.error}" if self.error is not None else ""
+        return f"Hook {self.hook_name} {self.state}{why}"
 
 
 WatchEvent = StateChanged | UnknownStatusSeen | LookFailed | StillWaiting

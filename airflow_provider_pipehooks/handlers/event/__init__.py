@@ -1,0 +1,1 @@
+"""HOOKS: functions that are called with the events of a Databricks pipeline."""

@@ -1,0 +1,117 @@
+"""HOOKS: calls event hooks as Databricks does, with what it promises and no less.
+
+Events in the order they are given; for each, every hook in the order it was registered, strictly one at a
+time. Only STABLE events, and never those about hooks. A failure is one that the hook raised; one too many in
+a row switches it off until the next update of the pipeline.
+"""
+
+from __future__ import annotations
+
+import copy
+import marshal
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+from airflow_provider_pipehooks.core.events import HookProgress
+from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, known, reading
+from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
+from airflow_provider_pipehooks.handlers.event.filters import Event, Where
+from airflow_provider_pipehooks.handlers.signals import staying
+
+#: The newest updates; an event that comes late belongs to one of them, and begins none anew.
+_UPDATES_KEPT = 20
+
+Record = Callable[[HookProgress], None]
+
+
+class EventDispatcher:
+    """The hooks of one pipeline, while its events come in.
+
+    :param hooks: each with the events that it wants.
+    :param record: is told of every hook that is enabled, fails or is disabled; never an event for hooks.
+    """
+
+    def __init__(self, hooks: Iterable[tuple[Hook, Where]], *, record: Record | None = None) -> None:
+        self._record = record or (lambda progress: None)
+        self._hooks = [(_staying(hook), where) for hook, where in hooks]
+        self._dispatcher = Dispatcher((hook for hook, _ in self._hooks), record=self._record)
+        self._updates: deque[str] = deque(maxlen=_UPDATES_KEPT)
+        #: Events given, and calls made, failed ones too.
+        self.seen = 0
+        self.calls = 0
+        self._enable()
+
+    @property
+    def disabled(self) -> list[str]:
+        """The names of the hooks that are switched off now."""
+        return [hook.name for hook, _ in self._hooks if not hook.enabled]
+
+    def handle(self, event: Event) -> None:
+        """Call the hooks that one event concerns, each with its own copy; no failure reaches the caller."""
+        self.seen += 1
+        self._enter(event)
+        if not concerns_hooks(event):
+            return
+        for hook, where in self._hooks:
+            if hook.enabled and where.fits(event):
+                self.calls += 1
+                self._dispatcher.call(hook, _copy(event))
+
+    def _enter(self, event: Event) -> None:
+        """A new update of the pipeline begins with every hook on, and no failures."""
+        origin = event.get("origin")
+        update_id = origin.get("update_id") if isinstance(origin, Mapping) else None
+        if not isinstance(update_id, str) or update_id in self._updates:
+            return
+        is_first = not self._updates
+        self._updates.append(update_id)
+        if not is_first:
+            self._enable()
+
+    def _enable(self) -> None:
+        for hook, _ in self._hooks:
+            hook.enabled, hook.failures = True, 0
+            self._record(HookProgress(hook_name=hook.name, state="ENABLED"))
+
+    # What outlives a process
+
+    def to_json(self) -> dict[str, Any]:
+        """The counters: a retry that reads on in the same update goes on from them."""
+        hooks = [{"name": hook.name, "failures": hook.failures} for hook, _ in self._hooks]
+        return {VERSION_KEY: VERSION, "updates": list(self._updates), "hooks": hooks, "off": self.disabled}
+
+    def restore(self, record: Any) -> None:
+        """Go on from what :meth:`to_json` gave; hooks that it does not know begin anew.
+
+        :raises ValueError: not such a record; quotes it.
+        """
+        with reading("event hooks", record):
+            updates = [str(each) for each in record["updates"]]
+            failures = [known(each, {"name": TEXT, "failures": NUMBER}) for each in record["hooks"]]
+            off = [str(each) for each in record["off"]]
+        counted = {each["name"]: each["failures"] for each in failures}
+        self._updates.extend(updates)
+        for hook, _ in self._hooks:
+            hook.failures = counted.get(hook.name, 0)
+            hook.enabled = hook.name not in off
+
+
+def concerns_hooks(event: Event) -> bool:
+    """Whether Databricks would call hooks for it at all."""
+    return event.get("maturity_level") == "STABLE" and event.get("event_type") != "hook_progress"
+
+
+def _staying(hook: Hook) -> Hook:
+    """The same, for this dispatcher alone, and one that cannot end the process it is called in."""
+    mine = Hook(staying(hook.function), name=hook.name, max_allowable_consecutive_failures=hook.limit)
+    return mine
+
+
+def _copy(event: Event) -> dict[str, Any]:
+    """A hook may change what it is given, and may keep it."""
+    try:
+        copied: dict[str, Any] = marshal.loads(marshal.dumps(cast("Any", event)))
+    except ValueError:
+        copied = copy.deepcopy(dict(event))
+    return copied
