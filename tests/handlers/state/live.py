@@ -22,7 +22,7 @@ PATIENCE_S = 300.0
 LOOK_S = 0.5
 
 #: The DAG processor tells of the lost worker in its own time, maybe when the next try is over: in any order.
-IN_ANY_ORDER = ("own dies", "own observed_dies")
+IN_ANY_ORDER = ("own dies", "own observed_dies", "own mapped")
 LOST = [
     "Pending -> Running",
     "State -> Failed",
@@ -47,6 +47,11 @@ EXPECTED = {
     "own after_observes": ["Pending -> TriggerFailed"],
     "dag after_decides": ["Pending -> TriggerFailed"],
     "dag after_observes": ["Pending -> TriggerFailed"],
+    "own after_skip": ["Pending -> Skipped"],
+    "dag after_skip": ["Pending -> Skipped"],
+    "own mapped": sorted(["Pending -> Running", "Running -> Success"] * 2),
+    "own decides_to_skip": ["Pending -> Running", "Running -> Success"],
+    "node_finish hooked": [""],
     "own empty": ["Pending -> Running", "Running -> Success"],
     "dag dag": ["Scheduled -> Running", "Running -> Failed"],
     "own killed": ["Pending -> Running", "Running -> Cancelling", "Cancelling -> Cancelled"],

@@ -12,7 +12,9 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import DAG, BaseOperator, get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_provider_pipehooks.handlers.node_hooks import NodeHooks
 from airflow_provider_pipehooks.handlers.state_handlers import Retrying, State, state_handlers, stateful
 
 
@@ -67,6 +69,27 @@ class Sleeps(BaseOperator):
             file.write(f"on_kill {self.task_id}\n")
 
 
+class Skips(Writes):
+    """Decides by Airflow's own exception."""
+
+    def __call__(self, subject: Any, old: State, new: State) -> None:
+        super().__call__(subject, old, new)
+        if new.is_successful() and not new.is_skipped():
+            raise AirflowSkipException("not today")
+
+
+class Hooked(NodeHooks, EmptyOperator):
+    need_run_hook = True
+
+    def node_finish(self, data: Any, parent_data: Any) -> None:
+        with open(os.environ["TOLD"], "a") as file:
+            file.write(f"node_finish {self.task_id}\n")
+
+
+def skips() -> None:
+    raise AirflowSkipException("nothing to do")
+
+
 AT_ONCE = {"retry_delay": timedelta(seconds=0)}
 
 with DAG("told", schedule=None, default_args=AT_ONCE, **state_handlers(Writes("dag"), of="dag")):
@@ -82,6 +105,14 @@ with DAG("told", schedule=None, default_args=AT_ONCE, **state_handlers(Writes("d
     first >> stateful(EmptyOperator)(task_id="after_decides", state_handlers=[Writes("own")])
     first >> EmptyOperator(task_id="after_observes", **state_handlers(Writes("own")))
     stateful(EmptyOperator)(task_id="empty", state_handlers=[Writes("own")])
+    # What was skipped with its upstream never runs: only the DAG processor can tell of it.
+    skipping = PythonOperator(task_id="skips", python_callable=skips)
+    skipping >> EmptyOperator(task_id="after_skip", **state_handlers(Writes("own")))
+    stateful(PythonOperator).partial(
+        task_id="mapped", python_callable=lambda _: 1, state_handlers=[Writes("own")]
+    ).expand(op_args=[[1], [2]])
+    stateful(EmptyOperator)(task_id="decides_to_skip", state_handlers=[Skips("own")])
+    Hooked(task_id="hooked")
 
 with DAG("marked", schedule=None, default_args=AT_ONCE):
     stateful(Sleeps)(task_id="killed", state_handlers=[Writes("own")])
