@@ -120,6 +120,69 @@ def test_it_is_refused_by_name(read: Reader, value: Any, says: str) -> None:
     assert "s3cret" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("read", "value", "message"),
+    [
+        (arguments.as_id, 0, "x must be a whole number above 0, not 0."),
+        (arguments.as_id, 2**63, f"x must be a whole number above 0, not {2**63}."),
+        (arguments.as_id, "9" * 99, f"x must be a whole number above 0, not '{'9' * 96}...."),
+        (arguments.as_id, "9" * 98, f"x must be a whole number above 0, not {'9' * 98!r}."),
+        (arguments.as_whole, "-1", "x must be a whole number above 0, not '-1'."),
+        (arguments.as_text, None, "x must be a text, not None."),
+        (arguments.as_text, [1], "x must be a text, not a list."),
+        (arguments.as_name, "", "x must not be empty."),
+        (arguments.as_name, {}, "x must be a text, not a dict."),
+        (as_object, 5, "x must be an object, not 5."),
+        (as_object, "[", "x must be an object, or its text as JSON or a Python literal; "),
+        (arguments.as_list, 5, "x must be a list, not 5."),
+        (arguments.as_list, "[", "x must be a list, or its text as JSON or a Python literal; "),
+        (arguments.as_list, "5", "x must be a list, not 5."),
+        (arguments.as_objects, [{}, 5], "x[1] must be an object, not 5."),
+        (arguments.as_texts, [None], "x[0] is None, and would be sent as a text: leave it out, or give one."),
+        (arguments.one_of("a", "b"), "c", "x must be 'a' or 'b', not 'c'."),
+        (arguments.one_of("a", "b"), 5, "x must be 'a' or 'b', not 5."),
+        (arguments.one_of("a"), None, "x must be 'a', not None."),
+        (
+            arguments.as_hook_params,
+            {"a": 1},
+            "x has no 'a'. Known are timeout_seconds, retry_limit, retry_delay, ",
+        ),
+        (
+            as_json,
+            {"a": [{"b c": {1}}]},
+            'x["a"][0]["b c"] is a set, which JSON cannot hold: give a text or ',
+        ),
+        (as_json, b"a", "x is b'a', which JSON cannot hold: give a text or a number."),
+    ],
+)
+def test_the_message_says_which_value_of_which_argument(read: Reader, value: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read(value, "x")
+    assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize("word", ["a", "b"])
+def test_one_of_a_few_words_is_given_back(word: str) -> None:
+    assert arguments.one_of("a", "b")(word, "x") == word
+
+
+@pytest.mark.parametrize("depth", [1, 99, 100])
+def test_what_is_not_too_deep_is_read(depth: int) -> None:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    assert as_json(value, "x") == value
+
+
+@pytest.mark.parametrize("make", [lambda value: [value], lambda value: {"a": value}], ids=["list", "object"])
+def test_what_is_too_deep_is_refused(make: Any) -> None:
+    value: Any = 1
+    for _ in range(102):
+        value = make(value)
+    with pytest.raises(ConfigurationError, match="which JSON cannot hold"):
+        as_json(value, "x")
+
+
 def test_a_long_value_is_quoted_short() -> None:
     for value in ("5" * 10_000, 10**10_000, b"5" * 10_000):
         with pytest.raises(ConfigurationError) as raised:
@@ -174,6 +237,24 @@ class Output:
         """Never here."""
 
 
+class Rendered:
+    """As an object whose templates Airflow renders."""
+
+    template_fields = ("a",)
+
+
+def test_without_endings_a_file_name_is_a_text() -> None:
+    assert is_literal("body.json-tpl")
+
+
+def test_a_template_is_found_at_any_depth_that_can_be_sent() -> None:
+    value: Any = "{{ ds }}"
+    for _ in range(100):
+        value = [value]
+    assert not is_literal(value)
+    assert is_literal([value, [value]]) is False
+
+
 @pytest.mark.parametrize(
     ("value", "known"),
     [
@@ -181,6 +262,13 @@ class Output:
         ("a", True),
         ("{{ ds }}", False),
         ("{% if a %}b{% endif %}", False),
+        ("{# a note #}", False),
+        ("{ds}", True),
+        ({"body.json-tpl": 1}, False),
+        ([["body.json-tpl"]], False),
+        (({"a": "{{ ds }}"},), False),
+        (frozenset({"{{ ds }}"}), False),
+        (Rendered(), False),
         ({"a": ["b", ("{{ ds }}",)]}, False),
         ({"{{ ds }}": 1}, False),
         ({"a": ["b", {"c"}]}, True),
