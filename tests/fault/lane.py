@@ -172,9 +172,10 @@ class Lane:
             if entry.method == "GET" and re.search(LOOK, f"{entry.path}?")
         )
         alone = sum(looks[str(run_id)] >= 3 for world in self._worlds() for run_id in world.runs)
-        # Half of the tasks are deferred, and the triggerer looks at their runs together.
+        sync = sum(task.endswith("sync") for conf in self.jobs.values() for task in conf)
+        # The others are deferred, and the triggerer looks at their runs together.
         together = [sum(_is_batch(name, entry) for entry in self.standin.journal.entries) for name in BATCHES]
-        return alone >= self._started() / 2 and min(together) >= 3
+        return alone >= sync and min(together) >= 3
 
     def _tasks(self, run_id: str) -> list[dict[str, Any]]:
         path = f"dags/{self.case.dag_id}/dagRuns/{run_id}/taskInstances"
