@@ -140,11 +140,8 @@ def dag_processor_runs(dag: DAG, request: Any, *, with_comms: bool) -> None:
 BUNDLE: dict[str, Any] = {"filepath": "dag.py", "bundle_name": "dags-folder", "bundle_version": None}
 
 
-def test_a_dag_callback_in_the_dag_processor_names_all_failed_tasks(run_dag: RunDag, topic: Topic) -> None:
-    with a_dag("processor") as dag:
-        [fail(), fail.override(task_id="other")()] >> notify_if_one_failed(target_arn=topic.arn)
-    dag_run = run_dag(dag).dag_run
-    dag.on_failure_callback = sns_on_failure(topic.arn)
+def dag_failed(dag: DAG, dag_run: Any) -> None:
+    """What the scheduler asks of the DAG processor when the DAG run failed by its task "fail"."""
     request = DagCallbackRequest(
         dag_id=dag.dag_id,
         run_id=dag_run.run_id,
@@ -153,6 +150,14 @@ def test_a_dag_callback_in_the_dag_processor_names_all_failed_tasks(run_dag: Run
         **BUNDLE,
     )
     dag_processor_runs(dag, request, with_comms=True)
+
+
+def test_a_dag_callback_in_the_dag_processor_names_all_failed_tasks(run_dag: RunDag, topic: Topic) -> None:
+    with a_dag("processor") as dag:
+        [fail(), fail.override(task_id="other")()] >> notify_if_one_failed(target_arn=topic.arn)
+    dag_run = run_dag(dag).dag_run
+    dag.on_failure_callback = sns_on_failure(topic.arn)
+    dag_failed(dag, dag_run)
 
     by_task, by_dag = topic.sent()
     assert by_dag.subject == "Airflow: processor failed: fail, other"
@@ -168,14 +173,7 @@ def test_an_alert_about_a_task_that_never_started_names_that_task(run_dag: RunDa
     dag_run = run_dag(dag).dag_run
     for name, callbacks in state_handlers(lambda *_: None, of="dag").items():
         setattr(dag, name, callbacks)
-    request = DagCallbackRequest(
-        dag_id=dag.dag_id,
-        run_id=dag_run.run_id,
-        context_from_server=DagRunContext(dag_run=dag_run, last_ti=dag_run.get_task_instance("fail")),
-        msg="task_failure",
-        **BUNDLE,
-    )
-    dag_processor_runs(dag, request, with_comms=True)
+    dag_failed(dag, dag_run)
     assert "Task after: upstream_failed" in topic.only().text
     assert "Task fail" not in topic.only().text
 

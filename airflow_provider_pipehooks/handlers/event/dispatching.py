@@ -104,8 +104,7 @@ def concerns_hooks(event: Event) -> bool:
 
 def _staying(hook: Hook) -> Hook:
     """The same, for this dispatcher alone, and one that cannot end the process it is called in."""
-    mine = Hook(staying(hook.function), name=hook.name, max_allowable_consecutive_failures=hook.limit)
-    return mine
+    return Hook(staying(hook.function), name=hook.name, max_allowable_consecutive_failures=hook.limit)
 
 
 def _copy(event: Event) -> dict[str, Any]:

@@ -305,18 +305,9 @@ def test_a_dags_handler_lets_tasks_tell_their_own_upstream_failure(kind: str, ru
         first >> second
     finished = run_dag(made)
     assert finished.tasks["second" if kind != "mapped" else "second[0]"] == "upstream_failed"
-    request = DagCallbackRequest(
-        filepath="x",
-        bundle_name="b",
-        bundle_version=None,
-        dag_id=made.dag_id,
-        run_id=finished.dag_run.run_id,
-        is_failure_callback=True,
-        msg="task_failure",
-    )
     of_dag.clear()
     own.clear()
-    processor._execute_dag_callbacks(Bag(made), request, get_logger())  # type: ignore[arg-type]
+    processed(made, finished, failed=True)
     assert own == ["Pending -> TriggerFailed"]
     assert of_dag == ["Scheduled -> Running", "Pending -> TriggerFailed", "Running -> Failed"]
 
