@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.texts import shorten
-from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.batch import Batch, Found, Key
 
 T = TypeVar("T")
 
@@ -71,11 +71,10 @@ class Service(Protocol):
     #: How many runs one request of a batch can tell.
     runs_a_page: ClassVar[int]
 
-    @property
-    def in_batches(self) -> bool:
-        """Whether the runs can be read together; some options need each one read alone."""
+    def key_of(self, run_id: int | str) -> Key | None:
+        """What batches know a run by; None where it has to be read alone."""
 
-    def batches_of(self, wanted: Mapping[int, Run | None], *, ended_only: bool) -> list[Batch]:
+    def batches_of(self, wanted: Mapping[Key, Run | None], *, ended_only: bool) -> list[Batch]:
         """Split runs, with what is known of each, into batches that can be read side by side."""
 
     def read_batch(self, found: Found) -> Procedure[bool]:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from airflow_provider_pipehooks.core.run import Run
 
 Data = Mapping[str, Any]
+#: A number where the service counts its runs, a text where it names them; a batch has keys of one kind.
+Key: TypeAlias = Any
+
+
+def number_of(run_id: int | str) -> int | None:
+    """The key of a run that its service counts."""
+    return int(run_id) if str(run_id).isdecimal() else None
 
 
 @dataclass(frozen=True)
 class Batch:
     """Runs to read together.
 
-    :param wanted: run id -> the run as last seen, None if never.
+    :param wanted: the run as last seen by what batches know it by, None if it was never seen.
     :param ended_only: only those that have ended need to be found.
     """
 
-    wanted: Mapping[int, Run | None]
+    wanted: Mapping[Key, Run | None]
     ended_only: bool = False
 
 
@@ -34,18 +41,18 @@ class Found:
         self,
         batch: Batch,
         *,
-        on_found: Callable[[int, Data], object] = lambda run_id, data: None,
-        elsewhere: Callable[[int], Found | None] = lambda run_id: None,
+        on_found: Callable[[Key, Data], object] = lambda run_id, data: None,
+        elsewhere: Callable[[Key], Found | None] = lambda run_id: None,
     ) -> None:
         self.batch = batch
-        self.runs: dict[int, Data] = {}
+        self.runs: dict[Key, Data] = {}
         #: How many requests were needed, and how many runs they told: those of other batches too.
         self.requests = 0
         self.told = 0
         self._on_found, self._elsewhere = on_found, elsewhere
 
     @property
-    def missing(self) -> dict[int, Run | None]:
+    def missing(self) -> dict[Key, Run | None]:
         """What is wanted and was not told yet, by this batch's answers or another's."""
         return {run_id: run for run_id, run in self.batch.wanted.items() if run_id not in self.runs}
 
@@ -59,7 +66,7 @@ class Found:
         fresh = 0
         for data in page:
             run_id = data.get(key)
-            if not isinstance(run_id, int):
+            if not isinstance(run_id, (int, str)):
                 continue
             found = self if run_id in self.batch.wanted else self._elsewhere(run_id)
             if found is not None:

@@ -15,7 +15,7 @@ from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.texts import cut, shorten
 from airflow_provider_pipehooks.services.base import Procedure, Request
-from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.batch import Batch, Found, Key, number_of
 from airflow_provider_pipehooks.services.databricks_pages import PAGE, batches_of, read_batch
 from airflow_provider_pipehooks.services.reading import (
     LONGEST_MESSAGE,
@@ -204,11 +204,10 @@ class DatabricksJobs:
     def _request(self, method: Literal["GET", "POST"], path: str, **fields: Any) -> Request:
         return Request(method=method, path=f"/api/2.2/jobs/{path}", **fields)
 
-    @property
-    def in_batches(self) -> bool:
-        return self.task_key is None  # a list of runs has no tasks in it
+    def key_of(self, run_id: int | str) -> int | None:
+        return number_of(run_id) if self.task_key is None else None  # a list of runs has no tasks in it
 
-    def batches_of(self, wanted: Mapping[int, Run | None], *, ended_only: bool) -> list[Batch]:
+    def batches_of(self, wanted: Mapping[Key, Run | None], *, ended_only: bool) -> list[Batch]:
         return batches_of(wanted, ended_only)
 
     def read_batch(self, found: Found) -> Procedure[bool]:

@@ -16,7 +16,7 @@ from typing import Literal
 from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
-from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.batch import Batch, Found, Key
 from airflow_provider_pipehooks.services.reading import objects, text_or_none
 
 #: The text says "less than 25", every client asks for 25.
@@ -38,7 +38,7 @@ class _Page:
     token: str | None
 
 
-def batches_of(wanted: Mapping[int, Run | None], ended_only: bool) -> list[Batch]:
+def batches_of(wanted: Mapping[Key, Run | None], ended_only: bool) -> list[Batch]:
     """Those never seen together, the others by their start: batches side by side do not share pages."""
     unseen = {run_id: run for run_id, run in wanted.items() if _start_ms(run) is None}
     seen = sorted(wanted.keys() - unseen.keys(), key=lambda run_id: (_start_ms(wanted[run_id]), run_id))

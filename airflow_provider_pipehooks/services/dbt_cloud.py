@@ -14,7 +14,7 @@ from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.core.texts import cut, shorten
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
-from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.batch import Batch, Found, Key, number_of
 from airflow_provider_pipehooks.services.reading import (
     LONGEST_MESSAGE,
     LONGEST_NAME,
@@ -97,7 +97,6 @@ class DbtCloud:
 
     name: ClassVar[str] = NAME
     runs_a_page: ClassVar[int] = PAGE
-    in_batches: ClassVar[bool] = True
 
     def _request(
         self, method: Literal["GET", "POST"], path: str, *, version: str = "v2", **fields: Any
@@ -118,7 +117,10 @@ class DbtCloud:
         params = {"include_related": ",".join(related)} if related else {}
         return (yield from self._run(self._request("GET", f"runs/{run_id}/", params=params)))
 
-    def batches_of(self, wanted: Mapping[int, Run | None], *, ended_only: bool) -> list[Batch]:
+    def key_of(self, run_id: int | str) -> int | None:
+        return number_of(run_id)
+
+    def batches_of(self, wanted: Mapping[Key, Run | None], *, ended_only: bool) -> list[Batch]:
         ids, size = sorted(wanted), IDS_A_REQUEST if ended_only else PAGE
         slices = [ids[at : at + size] for at in range(0, len(ids), size)]
         return [Batch({run_id: wanted[run_id] for run_id in part}, ended_only) for part in slices]

@@ -13,7 +13,7 @@ from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.services.base import Service
-from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.batch import Batch, Found, Key
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class Wait:
         "context",
         "due_s",
         "future",
-        "number",
-        "run_id",
+        "key",
+                "run_id",
         "service",
         "tell",
         "told_s",
@@ -48,7 +48,7 @@ class Wait:
         #: When a batch last told of the run: only then does the silence of the next one say that it goes on.
         self.told_s = float("-inf")
         #: None where the run has to be read alone.
-        self.number = int(run_id) if service.in_batches and str(run_id).isdecimal() else None
+        self.key = service.key_of(run_id)
         #: The log of a task is found by the context of its trigger.
         self.context = copy_context()
         self.future: asyncio.Future[WaitEnded] = asyncio.get_running_loop().create_future()
@@ -78,36 +78,36 @@ class Sharing:
 
         :param all_waits: how many there are, due or not.
         """
-        by_number: dict[int, list[Wait]] = {}
+        by_key: dict[Key, list[Wait]] = {}
         for wait in due:
-            if wait.number is not None:
-                by_number.setdefault(wait.number, []).append(wait)
+            if wait.key is not None:
+                by_key.setdefault(wait.key, []).append(wait)
         service = due[0].service
-        together = self._pays(by_number, service)
+        together = self._pays(by_key, service)
         way = "in batches" if together else "one by one"
         log.debug("%s: %s of %s waits are due, %s", service.name, len(due), all_waits, way)
         at_least_s = all_waits / TOLD_AGAIN_A_SECOND
-        for batch in self._batches(by_number, service, now_s, at_least_s) if together else ():
-            yield [wait for number in batch.wanted for wait in by_number[number]], batch
+        for batch in self._batches(by_key, service, now_s, at_least_s) if together else ():
+            yield [wait for key in batch.wanted for wait in by_key[key]], batch
         for wait in due:
-            if not together or wait.number is None:
+            if not together or wait.key is None:
                 yield [wait], None
 
     def _batches(
-        self, by_number: Mapping[int, list[Wait]], service: Service, now_s: float, at_least_s: float
+        self, by_key: Mapping[Key, list[Wait]], service: Service, now_s: float, at_least_s: float
     ) -> Iterator[Batch]:
         """Of runs that were told lately only an end is news: the others need not come back."""
-        told: dict[int, Run | None] = {}
-        others: dict[int, Run | None] = {}
-        for number, waits in by_number.items():
+        told: dict[Key, Run | None] = {}
+        others: dict[Key, Run | None] = {}
+        for key, waits in by_key.items():
             lately = all(wait.told_lately(now_s, at_least_s) for wait in waits)
             quick = lately and now_s >= self._ask_for_all_until_s
-            (told if quick else others)[number] = waits[0].watch.run
+            (told if quick else others)[key] = waits[0].watch.run
         yield from service.batches_of(told, ended_only=True)
         yield from service.batches_of(others, ended_only=False)
 
-    def _pays(self, by_number: Mapping[int, Any], service: Service) -> bool:
-        if self._yield * min(len(by_number), service.runs_a_page) > 1:
+    def _pays(self, by_key: Mapping[Key, Any], service: Service) -> bool:
+        if self._yield * min(len(by_key), service.runs_a_page) > 1:
             return True
         # Other people's runs may have been in the way; they end, so batches get another chance later.
         self._yield = min(1.0, self._yield * 1.2 + 0.01)

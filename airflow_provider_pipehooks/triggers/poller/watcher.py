@@ -26,7 +26,7 @@ from airflow_provider_pipehooks.core.watch import Watch, confirming, look
 from airflow_provider_pipehooks.hooks.registry import open_hook
 from airflow_provider_pipehooks.hooks.remote import RemoteHook
 from airflow_provider_pipehooks.services.base import Service
-from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.batch import Batch, Found, Key
 from airflow_provider_pipehooks.triggers.poller.gc_freeze import HEAP
 from airflow_provider_pipehooks.triggers.poller.grouping import Sharing, Tell, Wait
 from airflow_provider_pipehooks.triggers.poller.pace import SHORTEST_PAUSE_S, UsualDurations, pause_s
@@ -172,10 +172,10 @@ class RunWatcher:
     def _begin(self, waits: list[Wait], batch: Batch | None, asked_s: float) -> None:
         found = None
         if batch is not None:
-            by_number: dict[int, list[Wait]] = {}
+            by_key: dict[Key, list[Wait]] = {}
             for wait in waits:
-                by_number.setdefault(wait.number or 0, []).append(wait)
-            found = self._pages.begin(batch, partial(self._told, by_number, asked_s))
+                by_key.setdefault(wait.key or 0, []).append(wait)
+            found = self._pages.begin(batch, partial(self._told, by_key, asked_s))
         task = self._spawn(self._look_at(waits, found, asked_s))
         for wait in waits:
             wait.asked_by = task
@@ -222,7 +222,7 @@ class RunWatcher:
             if found.batch.ended_only:
                 self._sharing.ask_for_all(asked_s)
         missing = []
-        silent = [wait for wait in waits if wait.number not in found.runs]
+        silent = [wait for wait in waits if wait.key not in found.runs]
         for at, wait in enumerate(silent, start=1):
             if others_go_on and wait.watch.run is not None:
                 self._seen(wait, wait.watch.run, asked_s)
@@ -236,10 +236,10 @@ class RunWatcher:
         return missing
 
     def _told(
-        self, waits: Mapping[int, list[Wait]], asked_s: float, number: int, data: Mapping[str, Any]
+        self, waits: Mapping[Key, list[Wait]], asked_s: float, key: Key, data: Mapping[str, Any]
     ) -> None:
         now_s = self._steady()
-        for wait in waits[number]:
+        for wait in waits[key]:
             wait.told_s = now_s
             # Those of one batch come back in the same round, unless many pages came before.
             soon = now_s - asked_s < wait.watch.poll_interval_s / 2
@@ -247,7 +247,7 @@ class RunWatcher:
 
     async def _alone(self, wait: Wait, found: Found | None, asked_s: float) -> None:
         async with self._alone_slots:
-            if found is not None and wait.number in found.runs:
+            if found is not None and wait.key in found.runs:
                 return  # while it queued, a page of another batch told it
             try:
                 seen: Run | PipehooksError = await self.hook.acall(wait.service.get_run(wait.run_id), tries=1)

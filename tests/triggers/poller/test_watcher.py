@@ -607,7 +607,9 @@ class SlowClose:
 class Scripted:
     """A hook and a service in one: each look gives the next observation, at last that the run has ended."""
 
-    name, in_batches, runs_a_page = "scripted", False, 1
+    name, runs_a_page = "scripted", 1
+
+    def key_of(self, run_id: int | str) -> None: ...
 
     def __init__(self, observed: list[Any]) -> None:
         self._script = iter([*observed, a_run(RunState.SUCCESS)])
