@@ -306,7 +306,7 @@ class Lane:
         for run_id in self.jobs:
             for task in tasks:
                 path = f"dags/{self.case.dag_id}/dagRuns/{run_id}/taskInstances/{task}"
-                self.airflow.client.call("PATCH", path, {"new_state": state})
+                self._change("PATCH", path, {"new_state": state})
                 self.struck += 1
 
     def mark_failed(self) -> None:
@@ -319,8 +319,8 @@ class Lane:
         """A running one cannot be deleted, so it is marked failed first; nobody waits in between."""
         for run_id in self.jobs:
             path = f"dags/{self.case.dag_id}/dagRuns/{run_id}"
-            self.airflow.client.call("PATCH", path, {"state": "failed"})
-            self.airflow.client.call("DELETE", path)
+            self._change("PATCH", path, {"state": "failed"})
+            self._change("DELETE", path)
             self.struck += 1
 
     def await_the_end(self) -> None:
@@ -377,7 +377,7 @@ class Lane:
     def _clear(self) -> None:
         for run_id in self.jobs:
             body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id, "task_ids": list(TASKS)}
-            self.airflow.client.call("POST", f"dags/{self.case.dag_id}/clearTaskInstances", body)
+            self._change("POST", f"dags/{self.case.dag_id}/clearTaskInstances", body)
             self.struck += len(TASKS)
 
     def clear(self) -> None:
@@ -393,7 +393,7 @@ class Lane:
         self._release()
         self._wait_until(self._all_ended, "all DAG runs have ended once")
         for run_id in self.jobs:
-            self.airflow.client.call("DELETE", f"dags/{self.case.dag_id}/dagRuns/{run_id}")
+            self._change("DELETE", f"dags/{self.case.dag_id}/dagRuns/{run_id}")
             self.struck += 1
         self._trigger()
         self._wait_until(self._is_known, "all DAG runs are there again")
@@ -413,6 +413,24 @@ class Lane:
         except requests.RequestException as err:
             print(f"    asking again: {err}", file=sys.stderr, flush=True)
             return False
+
+    def _change(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        """Change something. Airflow's API server may wait for SQLite's lock, a minute long, and then give up.
+
+        It writes its audit log in its event loop, which whoever holds the lock needs (3.3.2).
+        """
+
+        def done() -> bool:
+            try:
+                self.airflow.client.call(method, path, body)
+            except requests.HTTPError as err:
+                gone = method == "DELETE" and err.response.status_code == 404
+                if not gone and err.response.status_code < 500:
+                    raise AssertionError(str(err)) from err
+                return gone
+            return True
+
+        self._wait_until(lambda: self._asked(done), f"{method} {path}")
 
     def _wait_until(self, is_so: Callable[[], bool], what: str, *, patience_s: float | None = None) -> None:
         """Look until it is so.
