@@ -1,4 +1,4 @@
-"""The remote APIs in one local process: dbt Cloud and Databricks Jobs, for tests and demos.
+"""The remote APIs in one local process: dbt Cloud, Databricks Jobs and Pipelines, for tests and demos.
 
 It imports nothing else of this package and no Airflow, so it cannot share their mistakes.
 """

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_pipehooks.standin import control, databricks_jobs, dbt_cloud
+from airflow_provider_pipehooks.standin import control, databricks_jobs, databricks_pipelines, dbt_cloud
 from airflow_provider_pipehooks.standin.faults import Faults, suffer
 from airflow_provider_pipehooks.standin.journal import Journal, entry_of
+from airflow_provider_pipehooks.standin.unplayed import Unplayed
 
 if TYPE_CHECKING:
     from airflow_provider_pipehooks.standin.server import StandIn
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 #: Whose path it is: the first that matches.
 SERVICES = (
     (re.compile(r"^/api/v[23]/"), "dbt_cloud"),
+    (re.compile(r"^/api/2\.0/pipelines(/|$)"), "databricks_pipelines"),
     (re.compile(r"^/(api/2\.\d/|oidc/)"), "databricks_jobs"),
 )
 
@@ -33,8 +37,21 @@ def build_app(standin: StandIn) -> ASGIApp:
     services = FastAPI(openapi_url=None, redirect_slashes=False)
     services.include_router(control.routes(standin))
     services.include_router(databricks_jobs.routes(standin.databricks_jobs))
+    services.include_router(databricks_pipelines.routes(standin.databricks_pipelines, login_of(standin)))
     services.include_router(dbt_cloud.routes(standin.dbt_cloud))
+    # The last, so that it gets what no other route takes.
+    services.router.routes.append(Route("/api/{rest:path}", Unplayed()))
     return Watched(services, standin.journal, standin.faults)
+
+
+def login_of(standin: StandIn) -> Callable[[str | None], None]:
+    """The check of the workspace's login, for its parts beside Jobs, which keeps the tokens."""
+
+    def authorize(header: str | None) -> None:
+        with standin.databricks_jobs.lock:
+            standin.databricks_jobs.authorize(header)
+
+    return authorize
 
 
 class Watched:

@@ -17,7 +17,8 @@ EXAMPLE_PROJECT = Path(__file__).with_name("example_project")
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = argparse.ArgumentParser(
-        prog="pipehooks standin", description="Play dbt Cloud and Databricks Jobs on this machine."
+        prog="pipehooks standin",
+        description="Play dbt Cloud, Databricks Jobs and Pipelines on this machine.",
     )
     made.add_argument("--port", type=int, default=0, help="loopback port; 0, the default, takes a free one")
     made.add_argument("--tls", action="store_true", help="speak https with a certificate of its own")
@@ -66,7 +67,7 @@ def ender(event: threading.Event) -> Callable[[int, FrameType | None], None]:
 
 def announce(standin: StandIn) -> None:
     """Say where it listens and what to try."""
-    lines = [f"Stand-in for dbt Cloud and Databricks Jobs: {standin.url}"]
+    lines = [f"Stand-in for dbt Cloud, Databricks Jobs and Pipelines: {standin.url}"]
     if standin.ca_file is not None:
         variables = (f"{name}={standin.ca_file}" for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
         lines.append(f"Trust its certificate: export {' '.join(variables)}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 
+from airflow_provider_pipehooks.standin.databricks_jobs.errors import ApiError
 from airflow_provider_pipehooks.standin.faults import Fault
 from airflow_provider_pipehooks.standin.plan import Plan
 
@@ -15,7 +18,9 @@ if TYPE_CHECKING:
 
 PREFIX = "/_standin"
 LOOPBACK = "127.0.0.1"
-SERVICES = ("dbt_cloud", "databricks_jobs")
+SERVICES = ("dbt_cloud", "databricks_jobs", "databricks_pipelines")
+#: Those with jobs and runs; pipelines have routes of their own.
+JOB_SERVICES = SERVICES[:2]
 
 
 def routes(standin: StandIn) -> APIRouter:
@@ -26,6 +31,8 @@ def routes(standin: StandIn) -> APIRouter:
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(from_this_machine)])
     add_general(router, standin)
     add_faults(router, standin)
+    # Before those of all services: the first route that matches answers.
+    add_pipelines(router, standin)
     add_worlds(router, standin)
     return router
 
@@ -107,18 +114,71 @@ def add_worlds(router: APIRouter, standin: StandIn) -> None:
         return {"status": "ok"}
 
 
-def world_of(standin: StandIn, service: str) -> Any:
-    """What a service remembers.
+def add_pipelines(router: APIRouter, standin: StandIn) -> None:
+    """Define pipelines, start their updates and change their plans, and write into their logs."""
+    prefix, world = "/databricks_pipelines", standin.databricks_pipelines
 
-    :raises HTTPException: 404 for a service that does not exist.
+    @router.post(f"{prefix}/pipelines")
+    async def add_pipeline(request: Request) -> dict[str, str]:
+        data = await request.json()
+        with refusals():
+            if isinstance(data.get("events"), str):
+                raise ValueError("events must be a list: files are not read for other processes.")
+            return {"pipeline_id": world.add_pipeline(**with_plans(data))}
+
+    @router.post(f"{prefix}/pipelines/{{pipeline_id}}/start")
+    async def start(pipeline_id: str, request: Request) -> dict[str, str]:
+        data = await request.json() if await request.body() else {}
+        with refusals():
+            return {"update_id": world.start(pipeline_id, **data)}
+
+    @router.post(f"{prefix}/pipelines/{{pipeline_id}}/events")
+    async def emit(pipeline_id: str, request: Request, at: str | None = None) -> dict[str, str]:
+        data = await request.json()
+        with refusals():
+            return {"id": world.emit(pipeline_id, data, at=at)}
+
+    @router.get(f"{prefix}/runs")
+    async def list_updates() -> list[dict[str, Any]]:
+        with world.lock:
+            return [plain(update.to_json()) for update in world.updates.values()]
+
+    @router.put(f"{prefix}/updates/{{update_id}}/plan")
+    async def set_plan(update_id: str, request: Request) -> dict[str, str]:
+        data = await request.json()
+        if update_id not in world.updates:
+            raise HTTPException(404, f"databricks_pipelines has no update {update_id}.")
+        with refusals():
+            world.set_plan(update_id, Plan.from_json(data))
+        return {"status": "ok"}
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Say what was wrong with a request.
+
+    :raises HTTPException: 400 for a mistake in the request, or with the status the API would give.
     """
-    if service not in SERVICES:
-        raise HTTPException(404, f"No service {service!r}. There are: {', '.join(SERVICES)}.")
+    try:
+        yield
+    except ApiError as err:
+        raise HTTPException(err.status, err.message) from err
+    except (TypeError, ValueError, AttributeError) as err:
+        raise HTTPException(400, str(err)) from err
+
+
+def world_of(standin: StandIn, service: str) -> Any:
+    """What a service with jobs remembers.
+
+    :raises HTTPException: 404 for a service that does not exist or has no jobs.
+    """
+    if service not in JOB_SERVICES:
+        raise HTTPException(404, f"No service {service!r} with jobs. There are: {', '.join(JOB_SERVICES)}.")
     return getattr(standin, service)
 
 
 def with_plans(data: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of ``add_job``, with plans read from their JSON."""
+    """The arguments of ``add_job`` or ``add_pipeline``, with plans read from their JSON."""
     read = dict(data)
     if "plan" in read:
         read["plan"] = Plan.from_json(read["plan"])

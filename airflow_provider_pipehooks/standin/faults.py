@@ -41,7 +41,7 @@ class Fault:
     :param skip: let this many matching requests pass first.
     :param each: a regular expression; ``times`` and ``skip`` are counted for each text it finds in
         ``METHOD target body``, such as ``runs/([0-9]+)/`` for each run. Requests without it are let pass.
-    :param service: ``dbt_cloud`` or ``databricks_jobs``.
+    :param service: ``dbt_cloud``, ``databricks_jobs`` or ``databricks_pipelines``.
     """
 
     path: str = ""
@@ -251,7 +251,7 @@ _DATABRICKS_CODES = {
 def error_body(status: int, service: str) -> dict[str, Any]:
     """dbt Cloud's envelope, or the error object of Databricks."""
     text = "The service is not available now." if status >= 500 else "The request was not accepted."
-    if service == "databricks_jobs":
+    if service in ("databricks_jobs", "databricks_pipelines"):
         code = _DATABRICKS_CODES.get(status, "TEMPORARILY_UNAVAILABLE" if status >= 500 else "BAD_REQUEST")
         return {"error_code": code, "message": text}
     state = {"code": status, "is_success": False, "user_message": text, "developer_message": ""}

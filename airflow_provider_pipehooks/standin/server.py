@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_pipehooks.standin import databricks_jobs, dbt_cloud, tls
+from airflow_provider_pipehooks.standin import databricks_jobs, databricks_pipelines, dbt_cloud, tls
 from airflow_provider_pipehooks.standin.app import build_app
 from airflow_provider_pipehooks.standin.dbt_cloud.dbt_project import DbtProject
 from airflow_provider_pipehooks.standin.faults import Faults, TransportProtocol
@@ -24,7 +24,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class StandIn:
-    """dbt Cloud and Databricks Jobs in one local server.
+    """dbt Cloud, Databricks Jobs and Databricks Pipelines in one local server.
 
     :param port: 0 takes a free one; it is kept when the server is stopped and started again.
     :param tls: speak https with a certificate of its own; trust ``ca_file``.
@@ -42,6 +42,9 @@ class StandIn:
         self.faults = Faults()
         self.dbt_cloud = dbt_cloud.World(clock=time.time, speed=speed, base_url=lambda: self.url)
         self.databricks_jobs = databricks_jobs.World(clock=time.time, speed=speed, base_url=lambda: self.url)
+        self.databricks_pipelines = databricks_pipelines.World(
+            clock=time.time, speed=speed, base_url=lambda: self.url
+        )
         self.ca_file: Path | None = None
         self._dbt_project = None if dbt_project is None else Path(dbt_project)
         self._server: uvicorn.Server | None = None
@@ -53,9 +56,10 @@ class StandIn:
         return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
     def reset(self) -> None:
-        """Forget runs, jobs, faults, journal and tokens; the default jobs are made again."""
+        """Forget runs, jobs, pipelines, faults, journal and tokens; the default jobs are made again."""
         self.dbt_cloud.reset()
         self.databricks_jobs.reset()
+        self.databricks_pipelines.reset()
         self.faults.clear()
         self.journal.clear()
 

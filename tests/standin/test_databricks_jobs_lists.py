@@ -199,11 +199,6 @@ def test_discovery_leads_to_the_token_endpoint(api: Api) -> None:
 # --- the rest ---------------------------------------------------------------------------------------
 
 
-def test_a_path_or_method_that_does_not_exist_says_so(api: Api) -> None:
-    assert api.get("nope")["error_code"] == "ENDPOINT_NOT_FOUND"
-    assert api.get("run-now")["error_code"] == "ENDPOINT_NOT_FOUND"
-
-
 def test_a_body_that_is_not_json_is_malformed(api: Api) -> None:
     response = api.ask("POST", "/api/2.2/jobs/run-now", content=b"{")
     assert (response.status_code, response.json()["error_code"]) == (400, "MALFORMED_REQUEST")

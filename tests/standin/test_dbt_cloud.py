@@ -451,7 +451,6 @@ MISSING = [
     "runs/5/",
     "jobs/5/",
     "steps/501/",
-    "nothing/",
     "/api/v2/accounts/2/runs/",
     "/api/v3/accounts/2/projects/",
     "/api/v3/accounts/1/projects/99/environments/",

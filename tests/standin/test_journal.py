@@ -38,6 +38,9 @@ SERVICES = [
     ("/api/2.1/jobs/list", "databricks_jobs"),
     ("/api/2.2/jobs/runs/get", "databricks_jobs"),
     ("/oidc/v1/token", "databricks_jobs"),
+    ("/api/2.0/pipelines", "databricks_pipelines"),
+    ("/api/2.0/pipelines/some/events", "databricks_pipelines"),
+    ("/api/2.0/permissions/pipelines/some", "databricks_jobs"),
     ("/", "other"),
 ]
 

@@ -59,11 +59,6 @@ def routes(world: World) -> APIRouter:
         ("/api/2.0/preview/scim/v2/Me", _me),
     ):
         router.add_route(path, _api(world, handler, "2.1"), methods=["GET"], include_in_schema=False)
-    for version in VERSIONS:
-        path, unknown = f"/api/{version}/jobs/{{rest:path}}", _api(world, _no_endpoint, version)
-        router.add_route(
-            path, unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
-        )
     _add_login_routes(router, world)
     return router
 
@@ -93,10 +88,6 @@ def _parameters(request: Request, body: bytes) -> Json:
         text = "Invalid JSON given in the body of the request - failed to parse given JSON"
         raise ApiError(400, "MALFORMED_REQUEST", text)
     return {**sent, **request.query_params}
-
-
-def _no_endpoint(world: World, params: Mapping[str, Any], version: str) -> Json:
-    raise ApiError(404, "ENDPOINT_NOT_FOUND", "No API found for this method and path.")
 
 
 def _spark_versions(world: World, params: Mapping[str, Any], version: str) -> Json:

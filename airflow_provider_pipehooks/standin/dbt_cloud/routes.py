@@ -64,18 +64,9 @@ def routes(world: World) -> APIRouter:
             # With the slash first: otherwise the list of artifacts would be taken for a file without a name.
             for form in (full,) if path.endswith(":path}") else (f"{full}/", full):
                 router.add_route(form, endpoint, methods=[method])
-    for version in ("v2", "v3"):
-        router.add_route(
-            f"/api/{version}/{{rest:path}}", endpoint_for(world, missing), methods=["GET", "POST"]
-        )
     # The official hook tests a connection by asking for the front page.
     router.add_route("/", front_page, methods=["GET"])
     return router
-
-
-def missing(_call: Call) -> Any:
-    """A path that dbt Cloud does not have."""
-    raise ApiError(404, answers.NOT_FOUND)
 
 
 async def front_page(_request: Request) -> Response:
