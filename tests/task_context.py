@@ -20,6 +20,9 @@ class Store(dict[str, Any]):
     def set(self, key: str, value: Any, **_: Any) -> None:
         self[key] = json.loads(json.dumps(value))
 
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
 
 #: For a type checker anything, since Airflow types a context by its keys.
 _Context: Any = dict

@@ -24,6 +24,13 @@ def remember(context: Context, key: str, record: Any) -> None:
         store.set(key, record)
 
 
+def forget(context: Context, key: str) -> None:
+    """Delete a record; nothing where there is none, or no store."""
+    store = context.get("task_state_store")
+    if store is not None:
+        store.delete(key)
+
+
 def stores_of(assets: Any) -> list[Any]:
     """The state store of each asset of a trigger, by name; Airflow gives no public way to them (3.3.2)."""
     return [store for _, store in sorted(assets._by_name.items())]

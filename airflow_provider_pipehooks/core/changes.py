@@ -21,7 +21,7 @@ from airflow_provider_pipehooks.core.records import (
     known,
     reading,
 )
-from airflow_provider_pipehooks.core.run import TITLES, Run
+from airflow_provider_pipehooks.core.run import Run, label_of
 from airflow_provider_pipehooks.core.run_state import RunState
 
 #: Whose clock a time is of: the remote's, or that of the process that saw the change.
@@ -57,8 +57,8 @@ class Change:
     def __str__(self) -> str:
         since = f"{self.old.name} -> " if self.old else ""
         again = f", attempt {self.attempt}" if self.attempt > 1 else ""
-        title = TITLES.get(self.service, self.service)
-        return f"{title} run {self.run_id}{again}: {since}{self.new.name} at {self.at.isoformat()}"
+        label = label_of(self.service, self.run_id)
+        return f"{label}{again}: {since}{self.new.name} at {self.at.isoformat()}"
 
     def to_json(self) -> dict[str, Any]:
         """``{"service", "run_id", "attempt", "old", "new", "at", "source"}``; the time as ISO 8601 text."""
@@ -114,7 +114,7 @@ def between(old: Run | None, new: Run, looked_at: datetime) -> tuple[Change, ...
                     source="remote" if at else "look",
                 )
             )
-        last = state
+            last = state
     return tuple(changes)
 
 

@@ -26,8 +26,18 @@ from airflow_provider_pipehooks.core.run_state import FAILED, TERMINAL, RunState
 FailureKind = Literal["user", "configuration", "platform", "quota", "timeout", "cancelled", "skipped"]
 
 
-#: What people call a service.
-TITLES = {"dbt_cloud": "dbt Cloud", "databricks_jobs": "Databricks"}
+#: What people call a service, and one execution on it where that is no run.
+TITLES = {
+    "dbt_cloud": "dbt Cloud",
+    "databricks_jobs": "Databricks",
+    "databricks_pipelines": "Databricks pipeline",
+}
+NOUNS = {"databricks_pipelines": "update"}
+
+
+def label_of(service: str, run_id: int | str) -> str:
+    """How messages name a run: ``dbt Cloud run 42``."""
+    return f"{TITLES.get(service, service)} {NOUNS.get(service, 'run')} {run_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +61,14 @@ class Run:
     ``state`` is None when the remote used a word that the service's table does not know; such a run is
     not terminal.
 
-    :param service: ``dbt_cloud`` or ``databricks_jobs``.
+    :param service: ``dbt_cloud``, ``databricks_jobs`` or ``databricks_pipelines``.
     :param run_id: the remote's id; numbers as int.
     :param status: the remote's own word, kept as it came.
     :param job_id: the definition it ran; None for a one-time run.
     :param message: the remote's own reason, None when it gave none.
     :param kind: set when ``state`` is a failed one.
     :param cancelled_by: who asked for the cancel, when the remote says so.
-    :param attempt: 1 for the first; each repair in place adds one.
+    :param attempt: 1 for the first; each repair in place, and each retry by the service itself, adds one.
     """
 
     service: str
@@ -92,7 +102,7 @@ class Run:
     @property
     def label(self) -> str:
         """How messages name it: ``dbt Cloud run 42``."""
-        return f"{TITLES.get(self.service, self.service)} run {self.run_id}"
+        return label_of(self.service, self.run_id)
 
     @property
     def outcome(self) -> str:

@@ -21,7 +21,7 @@ from airflow_provider_pipehooks.demo import processes
 from airflow_provider_pipehooks.demo.processes import CannotStart
 
 INTRODUCTION = """\
-[bold]pipehooks demo[/]: five DAG runs on a real Airflow, on this machine only.
+[bold]pipehooks demo[/]: six DAG runs on a real Airflow, on this machine only.
   dbt Cloud and Databricks are played by the stand-in, whose dbt jobs really run
   dbt; Amazon SNS is played by moto. It takes between one and two minutes.
   Ctrl-C ends it and everything it has started.

@@ -44,7 +44,7 @@ def say_what_happened(
         complaints = judge(scenario, each.state, mine)
         mark = Text("as expected", "green") if not complaints else Text("WRONG      ", "bold red")
         took = f"{each.seconds:3.0f} s" if each.seconds is not None else "    -"
-        line = f"  {scenario.key:<12}{scenario.dag_id:<19}{each.state:<8}{took}  {scenario.story}"
+        line = f"  {scenario.key:<14}{scenario.dag_id:<19}{each.state:<8}{took}  {scenario.story}"
         console.print(Text.assemble("  ", mark, line), soft_wrap=True)
         for complaint in complaints:
             console.print(Text(f"      {complaint}", "red"), soft_wrap=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_provider_pipehooks.demo.services import Alert
+from airflow_provider_pipehooks.demo.services import PIPELINE_ID, Alert
 
 #: Who cancels a run in dbt Cloud, as its own page would name them.
 CANCELLED_BY = "Ada Lovelace"
@@ -39,8 +39,8 @@ class Scenario:
         return f"demo_{self.key}"
 
     @property
-    def job_ids(self) -> frozenset[int]:
-        """The remote jobs it starts; each job belongs to one scenario."""
+    def job_ids(self) -> frozenset[int | str]:
+        """The remote jobs and pipelines it starts; each belongs to one scenario."""
         lists = (value if isinstance(value, list) else [value] for value in self.conf.values())
         return frozenset(job_id for each in lists for job_id in each)
 
@@ -108,6 +108,15 @@ SCENARIOS: tuple[Scenario, ...] = (
         conf={"job_ids": list(range(301, 321))},
         ends="failed",
         alert_says=("run_job[6]", "run_job[14]", "load_07", "load_15"),
+        shows_alert=True,
+    ),
+    Scenario(
+        key="dropped_rows",
+        dag_id="dlt_event_hooks",
+        story="a Databricks pipeline drops rows, an event hook tells of it; another one is disabled",
+        conf={"pipeline_id": PIPELINE_ID},
+        ends="success",
+        alert_says=("orders: 31 rows dropped", "order_has_a_date (31 rows)"),
         shows_alert=True,
     ),
 )

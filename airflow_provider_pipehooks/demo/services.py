@@ -15,7 +15,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from airflow_provider_pipehooks.demo.processes import CannotStart
-from airflow_provider_pipehooks.standin import databricks_jobs
+from airflow_provider_pipehooks.standin import databricks_jobs, databricks_pipelines
 from airflow_provider_pipehooks.standin.command import EXAMPLE_PROJECT
 from airflow_provider_pipehooks.standin.databricks_jobs import answers
 from airflow_provider_pipehooks.standin.dbt_cloud.answers import HUMANIZED
@@ -23,6 +23,7 @@ from airflow_provider_pipehooks.standin.plan import Plan
 from airflow_provider_pipehooks.standin.server import LOOPBACK, StandIn
 
 REGION = "eu-central-1"
+PIPELINE_ID = "2f8c1f0e-5a3b-4a0e-9a52-0d8c9b6f7a11"
 SUBSCRIBER = "data-team@example.com"
 #: The alert names its DAG run on a line of its own.
 _DAG_RUN = re.compile(r"^DAG run: +(\S+)$", re.MULTILINE)
@@ -44,13 +45,13 @@ class Alert:
 class RemoteRun:
     """A run on a remote, as its own web page would show it.
 
-    :param job_id: None for a one-time run.
+    :param job_id: or a pipeline's; None for a one-time run.
     """
 
     service: str
-    run_id: int
+    run_id: int | str
     name: str
-    job_id: int | None
+    job_id: int | str | None
     status: str
     url: str
 
@@ -65,6 +66,7 @@ class Services:
         self.topic_arn, self._queue_url = make_topic(moto_url, self._sqs)
         define_dbt_jobs(standin)
         define_databricks_jobs(standin.databricks_jobs)
+        define_pipeline(standin.databricks_pipelines)
 
     def connections(self) -> dict[str, str]:
         """Connections and the Variable, as the environment variables that Airflow reads."""
@@ -90,7 +92,21 @@ class Services:
         with dbt.lock:
             found = [self._dbt_run(run) for run in dbt.runs.values()]
         with databricks.lock:
-            return found + [databricks_run(databricks, run) for run in databricks.runs.values()]
+            found += [databricks_run(databricks, run) for run in databricks.runs.values()]
+        pipelines = self.standin.databricks_pipelines
+        with pipelines.lock:
+            return found + [self._update(update) for update in pipelines.updates.values()]
+
+    def _update(self, update: Any) -> RemoteRun:
+        pipeline = update.pipeline
+        return RemoteRun(
+            service="Databricks pipeline",
+            run_id=update.update_id,
+            name=pipeline.name,
+            job_id=pipeline.pipeline_id,
+            status=update.state.capitalize(),
+            url=f"{self.standin.url}/pipelines/{pipeline.pipeline_id}/updates/{update.update_id}",
+        )
 
     def _dbt_run(self, run: Any) -> RemoteRun:
         return RemoteRun(
@@ -102,7 +118,7 @@ class Services:
             url=f"{self.standin.url}/deploy/{run.account_id}/projects/{run.project_id}/runs/{run.id}/",
         )
 
-    def cancel_newest(self, job_ids: frozenset[int], by: str) -> int | None:
+    def cancel_newest(self, job_ids: frozenset[int | str], by: str) -> int | None:
         """Cancel what goes on of some dbt jobs, as a person would on dbt Cloud's own page.
 
         :return: the run's id; None while there is nothing to cancel.
@@ -211,6 +227,21 @@ def define_databricks_jobs(world: databricks_jobs.World) -> None:
         plan = Plan(outcome="failed" if job_id in broken else "success", seconds=8 + job_id % 4)
         task = {"task_key": "load", "error": broken.get(job_id)}
         world.add_job(f"load_{job_id - 300:02}", id=job_id, tasks=(task,), plan=plan)
+
+
+def define_pipeline(world: databricks_pipelines.World) -> None:
+    """A pipeline of two tables, whose expectation drops some rows."""
+    bad = {"dataset": "orders", "name": "order_has_a_date", "passed_records": 4_969, "failed_records": 31}
+    states = (
+        "WAITING_FOR_RESOURCES",
+        "INITIALIZING",
+        "SETTING_UP_TABLES",
+        "RUNNING",
+        "STOPPING",
+        "COMPLETED",
+    )
+    plan = Plan(states=states, seconds=10, details={"expectations": [bad], "dropped_records": 31})
+    world.add_pipeline("shop orders", id=PIPELINE_ID, flows=("orders", "order_items"), plan=plan)
 
 
 def databricks_run(world: databricks_jobs.World, run: Any) -> RemoteRun:

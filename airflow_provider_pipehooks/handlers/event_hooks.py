@@ -17,6 +17,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_pipehooks.core.durations import as_limit
 from airflow_provider_pipehooks.handlers.dispatch import Hook, name_of
 from airflow_provider_pipehooks.handlers.event.dispatching import EventDispatcher, Record
 from airflow_provider_pipehooks.handlers.event.filters import Where, where_of
@@ -93,15 +94,24 @@ class EventHooks(Sequence[EventHook]):
     :param hooks: functions, with or without :func:`on_event_hook`.
     :param where: of all of them: ``{"event_type": ..., "level": ..., "dataset": ...}``, each a text or a
         list; datasets are globs.
+    :param timeout: seconds that one call may take, or a timedelta. They are called in a process of their own
+        then, which is ended with the call. None: in the task's own process, however long it takes.
     :raises TypeError: not a list, or one of them is no function of one argument.
-    :raises ConfigurationError: a filter that is none.
+    :raises ConfigurationError: a filter that is none, or a timeout that is no duration above 0.
     """
 
-    def __init__(self, hooks: Sequence[Any], *, where: Mapping[str, Any] | Where | None = None) -> None:
+    def __init__(
+        self,
+        hooks: Sequence[Any],
+        *,
+        where: Mapping[str, Any] | Where | None = None,
+        timeout: Any = None,
+    ) -> None:
         if isinstance(hooks, (str, bytes)) or not isinstance(hooks, Sequence):
             raise TypeError(f"EventHooks takes a list of functions, not {hooks!r}.")
         self._hooks = tuple(hook if isinstance(hook, EventHook) else EventHook(hook) for hook in hooks)
         self.where = where_of(where)
+        self.timeout = as_limit(timeout, "timeout of EventHooks")
 
     def __getitem__(self, index: Any) -> Any:
         return self._hooks[index]
@@ -112,13 +122,16 @@ class EventHooks(Sequence[EventHook]):
     def dispatcher(self, *, record: Record | None = None) -> EventDispatcher:
         """What calls them: with counters of its own, so that two pipelines do not share any.
 
+        To be closed at the end, or used in a ``with``, where there is a timeout.
+
         :param record: is told of every hook that is enabled, fails or is disabled.
         """
         hooks = (
             Hook(each.function, name=each.name, max_allowable_consecutive_failures=each.limit)
             for each in self._hooks
         )
-        return EventDispatcher(((hook, self.where) for hook in hooks), record=record)
+        with_filter = ((hook, self.where) for hook in hooks)
+        return EventDispatcher(with_filter, record=record, limit_s=self.timeout)
 
 
 def hooks_in(namespace: Mapping[str, Any]) -> Iterator[EventHook]:

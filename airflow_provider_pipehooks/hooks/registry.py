@@ -23,7 +23,7 @@ class ServiceRow:
     :param docs: where its vendor documents it.
     :param conn_id: the connection used when none is named.
     :param calls: what its requests and answers mean.
-    :param lists: its lists of runs.
+    :param lists: its lists of runs; empty where finished runs are not listed.
     :param operator: starts a run.
     :param sensor: waits for one.
     :param has_accounts: one connection may lead to several accounts, with projects in them.
@@ -34,9 +34,9 @@ class ServiceRow:
     conn_id: str
     hook: str
     calls: str
-    lists: str
     operator: str
     sensor: str
+    lists: str = ""
     has_accounts: bool = False
 
 
@@ -61,6 +61,15 @@ SERVICES: Mapping[str, ServiceRow] = {
         lists="services.run_lists.DatabricksLists",
         operator="operators.databricks_jobs.DatabricksRunNowOperator",
         sensor="sensors.databricks_jobs.DatabricksJobRunSensor",
+    ),
+    "databricks_pipelines": ServiceRow(
+        title="Databricks Pipelines",
+        docs="https://docs.databricks.com/api/workspace/pipelines",
+        conn_id="databricks_default",
+        hook="hooks.databricks.DatabricksHook",
+        calls="services.databricks_pipelines.DatabricksPipelines",
+        operator="operators.databricks_pipelines.DatabricksPipelineUpdateOperator",
+        sensor="sensors.databricks_pipelines.DatabricksPipelineUpdateSensor",
     ),
 }
 
@@ -108,7 +117,16 @@ def calls_of(name: str, options: Mapping[str, Any] | None = None) -> Service:
 
 
 def lists_of(name: str) -> Lists:
-    """The lists of a service's runs; raises as :func:`row_of`."""
+    """The lists of a service's runs; raises as :func:`row_of`.
+
+    :raises ConfigurationError: finished runs of this service are not listed.
+    """
+    if not row_of(name).lists:
+        from airflow_provider_pipehooks.core.errors import ConfigurationError
+
+        raise ConfigurationError(
+            f"Finished runs of {row_of(name).title} are told by their events: use PipelineEventTrigger."
+        )
     return cast("Lists", class_at(row_of(name).lists)())
 
 

@@ -23,6 +23,8 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCal
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.operators.remote_run import OnCancel, RemoteRunOperator
+from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
+from airflow_provider_pipehooks.tasks.arguments import HasBody
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,7 +49,7 @@ PARAMS_OF_TASK: Mapping[str, str] = {
 }
 
 
-class _DatabricksRunOperator(RemoteRunOperator):
+class _DatabricksRunOperator(HasBody, RemoteRunOperator):
     """What run-now and submit share: the body put together from ``json`` and named parameters.
 
     :param json: the body of the call; named parameters win over its keys.
@@ -76,8 +78,6 @@ class _DatabricksRunOperator(RemoteRunOperator):
         "databricks_conn_id": as_name,
         "json": as_object,
     }
-    #: Keys of the body, which may be given by name, too.
-    body_fields: ClassVar[Mapping[str, Reader]]
 
     def __init__(
         self,
@@ -136,28 +136,11 @@ class _DatabricksRunOperator(RemoteRunOperator):
         return {"with_failures_is_success": self.success_with_failures}
 
     def body(self) -> dict[str, Any]:
-        """``json`` with the named parameters over it; a copy, so that a retry renders the originals."""
-        merged: dict[str, Any] = self.argument("json") or {}
-        for name, read in self.body_fields.items():
-            if (named := self.argument(name)) is not None:
-                merged[name] = named
-            elif merged.get(name) is not None:
-                merged[name] = read(merged[name], f'json["{name}"] of task {self.task_id!r}')
+        merged = super().body()
         if not merged.get("idempotency_token"):
             # A template may leave it empty, which Databricks takes for none.
             merged.pop("idempotency_token", None)
         return merged
-
-    def check_literals(self) -> None:
-        super().check_literals()
-        if all(self.is_known(name) for name in ("json", *self.body_fields)):
-            self.check_body(self.body())
-
-    def check_body(self, body: Mapping[str, Any]) -> None:
-        """Refuse what cannot be together, or is missing.
-
-        :raises ConfigurationError: says which.
-        """
 
     def dag_params(self) -> dict[str, str]:
         """DAG params that have a value."""
@@ -382,18 +365,28 @@ class DatabricksSubmitRunOperator(_DatabricksRunOperator):
     def check_body(self, body: Mapping[str, Any]) -> None:
         if "dbt_task" in body and "git_source" not in body:
             raise ConfigurationError(f"Task {self.task_id!r}: a dbt_task needs git_source.")
-        if "pipeline_name" in (body.get("pipeline_task") or {}):
+        pipeline = body.get("pipeline_task") or {}
+        if pipeline.get("pipeline_name") and pipeline.get("pipeline_id"):
             raise ConfigurationError(
-                f"Task {self.task_id!r}: pipeline_name in pipeline_task is not supported; use pipeline_id."
+                f"Task {self.task_id!r}: give pipeline_id or pipeline_name in pipeline_task, not both."
             )
 
     def prepare(self, context: Context) -> None:
         body = {"run_name": self.task_id, **self.body()}
         self.check_body(body)
-        if params := self.dag_params():
-            for task in body.get("tasks", [body]):
+        params = self.dag_params()
+        for task in body.get("tasks", [body]):
+            self._name_pipeline(task)
+            if params:
                 _fill_in(task, params)
         self._body = body
+
+    def _name_pipeline(self, task: Mapping[str, Any]) -> None:
+        """Databricks takes the id of a pipeline only."""
+        pipeline = task.get("pipeline_task")
+        if isinstance(pipeline, dict) and (name := pipeline.pop("pipeline_name", None)):
+            name = as_text(name, f"pipeline_name of task {self.task_id!r}")
+            pipeline["pipeline_id"] = self.hook.call(DatabricksPipelines().pipeline_id_by_name(name))
 
     def start(self, intent: Intent) -> Run:
         return self._started_run(

@@ -9,6 +9,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
@@ -166,7 +167,10 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         run = self._once.run()
         self.run_id = run.run_id
         self.push(context, run)
-        if run.is_success or not self.wait_for_termination:
+        if not self.wait_for_termination:
+            return run.run_id
+        if run.is_success:
+            self.at_end(context, run)
             return run.run_id
         return self._wait(context, run)
 
@@ -177,12 +181,16 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         continued: bool = False,
         run: dict[str, Any] | None = None,
         intent_key: str = INTENT_KEY,
+        deadline: float | None = None,
+        wakes: int = 0,
     ) -> int | str:
         """Go on after the triggerer has waited.
 
         :param continued: this try has already repaired its run once.
         :param run: the run's record as it was when the task deferred.
         :param intent_key: under which the intent is stored.
+        :param deadline: of the whole wait, in seconds since the epoch, if the task is woken before its end.
+        :param wakes: how often it was.
         """
         told = read_event(event)
         self.changes.read((run or {}).get("changes"))
@@ -194,7 +202,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         if isinstance(told, SomethingWaits):
             self.changes.take(told.changes)
             self.push(context, told.run)
-            return self._wait(context, told.run, continued=continued)
+            return self._wait(context, told.run, continued=continued, deadline_s=deadline, wakes=wakes + 1)
         return self._ended(context, told, known, continued=continued)
 
     def on_kill(self) -> None:
@@ -269,23 +277,35 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
             return None
         return Run(service=self.service_name, run_id=run_id, state=None, status="never seen")
 
-    def _wait(self, context: Context, run: Run, *, continued: bool = False) -> int | str:
+    def _wait(
+        self,
+        context: Context,
+        run: Run,
+        *,
+        continued: bool = False,
+        deadline_s: float | None = None,
+        wakes: int = 0,
+    ) -> int | str:
         if run.is_terminal:
             return self._ended(context, WaitEnded(reason="run_ended", run=run), run, continued=continued)
         now_s = time.time()
-        deadline_s = self._deadline(now_s)
+        deadline_s = deadline_s or self._deadline(now_s)
         if self.deferrable:
+            self.while_waiting(context, run)
+            woken = {"deadline": deadline_s, "wakes": wakes} if self.wake_options(wakes) else {}
             self.defer_until_end(
                 run.run_id,
                 poll_interval=self.poll_interval,
                 deadline=deadline_s,
                 on_cancel="cancel" if self._may_cancel else "keep",
-                kwargs={"continued": continued, "run": self.record_of(run), **self._elsewhere()},
+                kwargs={"continued": continued, "run": self.record_of(run), **self._elsewhere(), **woken},
+                wakes=wakes,
             )
         watch = Watch(
             poll_interval_s=self.poll_interval, since_s=now_s, deadline_s=deadline_s, spread=random.random()
         )
-        end = wait(self.watched(run.run_id), watch, self.tell)
+        meanwhile = partial(self.while_waiting, context)
+        end = wait(self.watched(run.run_id), watch, self.tell, meanwhile=meanwhile)
         return self._ended(context, end, end.run or run, continued=continued)
 
     def _elsewhere(self) -> dict[str, str]:

@@ -60,28 +60,35 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
             return seen.xcom_value
         return self._defer(self._run_id_of_try(context), time.time() + self._longest_wait())
 
-    def _defer(self, run_id: int | str, deadline: float) -> Any:
+    def _defer(self, run_id: int | str, deadline: float, wakes: int = 0) -> Any:
         self.defer_until_end(
             run_id,
             poll_interval=self.poke_interval,
             deadline=deadline,
             on_cancel="keep",
-            kwargs={"deadline": deadline},
+            kwargs={"deadline": deadline, **({"wakes": wakes} if wakes else {})},
+            wakes=wakes,
         )
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any] | None = None, deadline: float | None = None
+        self,
+        context: Context,
+        event: dict[str, Any] | None = None,
+        deadline: float | None = None,
+        wakes: int = 0,
     ) -> Any:
         """Go on after the triggerer has waited.
 
         :param deadline: of the whole wait, in seconds since the epoch.
+        :param wakes: how often the task was woken before its run ended.
         """
         with self._never_failing():
             told = read_event(event)
             if isinstance(told, WaitEnded):
                 return self._ended(context, told)
             self.push(context, told.run)
-        return self._defer(told.run.run_id, deadline or time.time() + self._longest_wait())
+            self.while_waiting(context, told.run)
+        return self._defer(told.run.run_id, deadline or time.time() + self._longest_wait(), wakes + 1)
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:
@@ -114,6 +121,8 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
             self.hook.reread()
         self._watch, self._pause_s = step.watch, step.pause_s
         self._save(context, run_id)
+        if step.watch.run is not None:
+            self.while_waiting(context, step.watch.run)
         return False
 
     def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:

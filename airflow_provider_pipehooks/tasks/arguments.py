@@ -42,3 +42,31 @@ class ReadsArguments:
     def name_of(self, name: str) -> str:
         """An argument as messages name it."""
         return f"{name} of task {self.task_id!r}"
+
+
+class HasBody(ReadsArguments):
+    """Mixed into operators whose call has a body: given as ``json``, by name, or both."""
+
+    #: Keys of the body, which may be given by name, too.
+    body_fields: ClassVar[Mapping[str, Reader]]
+
+    def body(self) -> dict[str, Any]:
+        """``json`` with the named parameters over it; a copy, so that a retry renders the originals."""
+        merged: dict[str, Any] = self.argument("json") or {}
+        for name, read in self.body_fields.items():
+            if (named := self.argument(name)) is not None:
+                merged[name] = named
+            elif merged.get(name) is not None:
+                merged[name] = read(merged[name], f'json["{name}"] of task {self.task_id!r}')
+        return merged
+
+    def check_literals(self) -> None:
+        super().check_literals()
+        if all(self.is_known(name) for name in ("json", *self.body_fields)):
+            self.check_body(self.body())
+
+    def check_body(self, body: Mapping[str, Any]) -> None:
+        """Refuse what cannot be together, or is missing.
+
+        :raises ConfigurationError: says which.
+        """

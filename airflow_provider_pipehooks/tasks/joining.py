@@ -116,6 +116,19 @@ class JoinsRun(ReadsArguments, ABC):
         self.changes.take(between(None, run, datetime.now(timezone.utc)))
         return {**run.to_json(), "changes": self.changes.to_json()}
 
+    def while_waiting(self, context: Context, run: Run) -> None:
+        """Called after each look at a run that goes on, and before the task defers."""
+
+    def at_end(self, context: Context, run: Run) -> None:
+        """Called when the run is over, before the task ends as it did."""
+
+    def wake_options(self, wakes: int) -> dict[str, Any]:
+        """For the trigger, where a deferred task is to be woken before its run ends.
+
+        :param wakes: how often it was by now.
+        """
+        return {}
+
     def push(self, context: Context, run: Run) -> None:
         """Write the run to XCom as it is known now; called at the start and at the end."""
         official = {key: getattr(run, attribute) for key, attribute in self.official_keys.items()}
@@ -143,8 +156,10 @@ class JoinsRun(ReadsArguments, ABC):
         deadline: float | None,
         on_cancel: str,
         kwargs: Mapping[str, Any] | None = None,
+        wakes: int = 0,
+        method_name: str = "execute_complete",
     ) -> None:
-        """Hand the wait to the triggerer; the task goes on in ``execute_complete``."""
+        """Hand the wait to the triggerer; the task goes on in a method of its own."""
         from airflow_provider_pipehooks.triggers.remote_run import RemoteRunTrigger
 
         trigger = RemoteRunTrigger(
@@ -158,10 +173,11 @@ class JoinsRun(ReadsArguments, ABC):
             options=self.service_options,
             hook_params=self.hook_params,
             on_cancel=on_cancel,
+            **self.wake_options(wakes),
         )
         # No Airflow timeout: the trigger takes a last look at the deadline, Airflow would not.
         self.defer(  # type: ignore[attr-defined]
-            trigger=trigger, method_name="execute_complete", kwargs=dict(kwargs or {}), timeout=None
+            trigger=trigger, method_name=method_name, kwargs=dict(kwargs or {}), timeout=None
         )
 
     def explained(self, run: Run) -> Run:
@@ -179,6 +195,7 @@ class JoinsRun(ReadsArguments, ABC):
         :return: the run's id.
         :raises RunEnded: it did not end well; the subclass says how.
         """
+        self.at_end(context, run)
         if run.is_failed:
             run = self.explained(run)
         self.push(context, run)

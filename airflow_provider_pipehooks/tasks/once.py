@@ -134,8 +134,9 @@ class Once:
         return intent.at(self.starts.baseline())
 
     def _start(self, intent: Intent) -> Run:
-        self._note(intent)
+        # Looked for first: what is written down stands for a start that may have been sent.
         adopted = self.starts.to_adopt()
+        self._note(intent)
         run = adopted or self.starts.start(intent)
         self._note(intent.answered(run.run_id, adopted=adopted is not None))
         if adopted is None:

@@ -33,10 +33,14 @@ def wait(
     watch: Watch,
     tell: Tell,
     *,
+    meanwhile: Callable[[Run], object] = lambda run: None,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> WaitEnded:
-    """Look at a run until it ends, the deadline comes, or waiting cannot mend what the remote answers."""
+    """Look at a run until it ends, the deadline comes, or waiting cannot mend what the remote answers.
+
+    :param meanwhile: called after each look at a run that goes on; the time it takes is slept less.
+    """
     while True:
         try:
             seen: Run | RemoteCallError = watched.hook.call(watched.service.get_run(watched.run_id), tries=1)
@@ -49,7 +53,10 @@ def wait(
             return step.end
         if step.reread_connection:
             watched.hook.reread()
-        sleep(step.pause_s)
+        looked_s = clock()
+        if step.watch.run is not None:
+            meanwhile(step.watch.run)
+        sleep(max(0.0, step.pause_s - max(0.0, clock() - looked_s)))
         watch = step.watch
 
 

@@ -6,19 +6,20 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_pipehooks.compat.questions import ENDED_FOR_GOOD, state_of_waiting_task
 from airflow_provider_pipehooks.core.durations import stored_interval
-from airflow_provider_pipehooks.core.errors import PipehooksError
+from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
 from airflow_provider_pipehooks.core.events import (
     LookFailed,
+    SomethingWaits,
     StateChanged,
     UnknownStatusSeen,
     WaitEnded,
@@ -28,6 +29,8 @@ from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY, stored
 from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.hooks.registry import calls_of
 from airflow_provider_pipehooks.triggers.poller.watcher import RunWatcher, watcher_of
+
+T = TypeVar("T")
 
 #: Airflow gives ``on_kill`` 30 s (``[triggerer] on_kill_timeout``).
 CANCEL_WITHIN_S = 28.0
@@ -59,7 +62,7 @@ def _level(event: WatchEvent) -> int:
 class Arguments:
     """What Airflow stores of a trigger while its task waits: names stay valid across upgrades.
 
-    :param service: ``dbt_cloud`` or ``databricks_jobs``.
+    :param service: ``dbt_cloud``, ``databricks_jobs`` or ``databricks_pipelines``.
     :param conn_id: the connection; its secrets are read in the triggerer, never stored with the trigger.
     :param account_id: instead of the connection's.
     :param poll_interval: seconds between two looks when all is well.
@@ -68,6 +71,9 @@ class Arguments:
     :param options: of the service, such as ``task_key``.
     :param hook_params: of the hook, such as ``timeout_seconds``.
     :param on_cancel: ``cancel`` the remote run when a user ends the waiting task, or ``keep`` it.
+    :param wake_every: seconds after which the task is woken when its service has something new for it; None
+        waits for the end.
+    :param seen_until: what the task has seen last, as its service names it.
     """
 
     service: str
@@ -80,9 +86,23 @@ class Arguments:
     options: Mapping[str, Any] = field(default_factory=dict)
     hook_params: Mapping[str, Any] = field(default_factory=dict)
     on_cancel: str = "cancel"
+    wake_every: float | None = None
+    seen_until: str = ""
 
 
 _NAMES = frozenset(each.name for each in fields(Arguments))
+
+
+async def first_of(*waits: Awaitable[T]) -> T:
+    """What comes first; the others are given up."""
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task in done).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class RemoteRunTrigger(BaseTrigger):
@@ -119,14 +139,32 @@ class RemoteRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event, ``WaitEnded.to_json()``."""
         try:
-            watcher = await self._watcher()
-            service = calls_of(self.service, self.options)
-            end = await watcher.wait(service, self.run_id, self._watch(), self._tell)
+            end = await self._end_or_news()
         except PipehooksError as err:
             end = WaitEnded(reason="refused", message=str(err))
         # Capped, since the clock of the worker that wrote ``since`` may be ahead of ours.
         await asyncio.sleep(min(max(0.0, self.since + settle_s() - time.time()), settle_s()))
         yield TriggerEvent(end.to_json())  # type: ignore[no-untyped-call]
+
+    async def _end_or_news(self) -> WaitEnded | SomethingWaits:
+        watcher = await self._watcher()
+        service = calls_of(self.service, self.options)
+        end = watcher.wait(service, self.run_id, self._watch(), self._tell)
+        if self.wake_every is None:
+            return await end
+        return await first_of(end, self._news(watcher, service))
+
+    async def _news(self, watcher: RunWatcher, service: Any) -> SomethingWaits:
+        """Comes when there is something for the task, but not before it was left alone for a while."""
+        while True:
+            await asyncio.sleep(stored_interval(self.wake_every, Arguments.poll_interval))
+            try:
+                if await watcher.hook.acall(service.something_new(self.seen_until)):
+                    run = await watcher.hook.acall(service.get_run(self.run_id))
+                    if not run.is_terminal:  # otherwise the end is about to be told
+                        return SomethingWaits(run=run)
+            except RemoteCallError as err:
+                self.log.warning("Could not look for news of run %s, looking again: %s", self.run_id, err)
 
     def _watch(self) -> Watch:
         return Watch(

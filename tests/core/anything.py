@@ -48,7 +48,7 @@ _times = st.datetimes(
 _failures = st.builds(Failure, name=texts, message=texts, url=st.none() | texts)
 runs = st.builds(
     Run,
-    service=st.sampled_from(["dbt_cloud", "databricks_jobs"]),
+    service=st.sampled_from(["dbt_cloud", "databricks_jobs", "databricks_pipelines"]),
     run_id=st.integers(min_value=1) | texts,
     state=st.none() | st.sampled_from(RunState),
     status=texts,

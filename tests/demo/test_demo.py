@@ -79,7 +79,7 @@ def test_every_dag_run_ends_as_it_should(demo: Callable[[], subprocess.Popen[str
     process.wait(timeout=LIMIT_S)
     output = (tmp_path / "output").read_text()
     assert process.returncode == 0, output
-    assert output.strip().splitlines()[-1].startswith("Demo passed: 5 of 5 DAG runs")
+    assert output.strip().splitlines()[-1].startswith("Demo passed: 6 of 6 DAG runs")
     assert "Subject: Airflow: dbt_cloud_nightly failed: marts.verify" in output
     assert "test.analytics.order_amounts_are_not_negative: Got 2 results" in output
     assert "Subject: Airflow: mapped_jobs failed: run_job[6], run_job[14]" in output

@@ -298,9 +298,9 @@ ARGUMENTS = [
         says=("needs git_source",),
     ),
     Bad(
-        given="a pipeline by name",
-        does=submit(pipeline_task={"pipeline_name": "p"}),
-        says=("pipeline_name", "use pipeline_id"),
+        given="a pipeline by name and by id",
+        does=submit(pipeline_task={"pipeline_name": "p", "pipeline_id": "1"}),
+        says=("pipeline_id or pipeline_name in pipeline_task, not both",),
     ),
     Bad(
         given="OpenLineage's injection",

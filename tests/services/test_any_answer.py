@@ -17,10 +17,11 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCal
 from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.services import databricks_jobs, dbt_cloud
+from airflow_provider_pipehooks.services import databricks_jobs, databricks_pipelines, dbt_cloud
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs, newest_attempts
+from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
 from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud, parse_failed_nodes
 from tests.core.anything import a_run, bounded, fewer, objects, shaped, values
 from tests.services.driving import Body, Driven
@@ -119,6 +120,61 @@ DATABRICKS: dict[str, Callable[[], Procedure[Any]]] = {
     "read_batch": lambda: DatabricksJobs().read_batch(Found(Batch({7: made(7), 8: made(8), 9: made(8)}))),
     "explain_run": lambda: DatabricksJobs().explain_run(a_run(RunState.ERROR, run_id=7)),
 }
+_UPDATE = "4518bf9e-1d2c-4c83-a2f5-2a6b5a1c9d70"
+_update = shaped(
+    update_id=st.sampled_from([_UPDATE, "u2", "u3"]),
+    pipeline_id=st.just("p"),
+    state=st.sampled_from([*databricks_pipelines.STATES, "HIBERNATING"]),
+    cause=st.sampled_from(["API_CALL", databricks_pipelines.RETRY]),
+    creation_time=st.sampled_from([1_700_000_000_000, "2026-11-28T02:30:00.123Z"]),
+    parameters=st.just({databricks_pipelines.MARK: TAG}),
+)
+_events = shaped(
+    id=st.sampled_from(["e1", "e2"]),
+    timestamp=st.just("2026-11-28T02:30:00.123456Z"),
+    event_type=st.sampled_from(["update_progress", "flow_progress"]),
+    message=st.just("Update 4518bf has failed."),
+    origin=shaped(flow_name=st.just("orders"), update_id=st.just(_UPDATE)),
+    error=shaped(exceptions=st.lists(shaped(error_class=st.just("X"), message=st.just("boom")), max_size=2)),
+)
+pipeline_bodies = shaped(
+    update=_update,
+    updates=st.lists(_update, max_size=4),
+    latest_updates=st.lists(_update, max_size=3),
+    statuses=st.lists(
+        shaped(
+            pipeline_id=st.just("p"), name=st.just("nightly"), latest_updates=st.lists(_update, max_size=3)
+        ),
+        max_size=3,
+    ),
+    state=st.sampled_from(["IDLE", "RUNNING", "RECOVERING", "FAILED"]),
+    spec=shaped(development=st.booleans()),
+    events=st.lists(_events, max_size=3),
+    update_id=st.just(_UPDATE),
+    next_page_token=st.sampled_from(["", "p2", "p3"]),
+)
+PIPELINES: dict[str, Callable[[], Procedure[Any]]] = {
+    "get_run": lambda: DatabricksPipelines("p").get_run(_UPDATE),
+    "updates": lambda: DatabricksPipelines("p").updates(until=_UPDATE),
+    "updates_of": lambda: DatabricksPipelines("p").updates_of(_UPDATE),
+    "newest_update": lambda: DatabricksPipelines("p").newest_update(),
+    "active_update": lambda: DatabricksPipelines("p").active_update(),
+    "something_new": lambda: DatabricksPipelines("p").something_new("e1"),
+    "pipeline": lambda: DatabricksPipelines("p").pipeline(),
+    "start_update": lambda: DatabricksPipelines("p").start_update({}),
+    "marked_update": lambda: DatabricksPipelines("p").marked_update(TAG),
+    "unmarked_update": lambda: DatabricksPipelines("p").unmarked_update(1_699_999_999_000),
+    "server_time_ms": lambda: DatabricksPipelines("p").server_time_ms(),
+    "cancel_run": lambda: DatabricksPipelines("p").cancel_run(_UPDATE),
+    "pipeline_id_by_name": lambda: DatabricksPipelines().pipeline_id_by_name("nightly"),
+    "read_batch": lambda: DatabricksPipelines("p").read_batch(Found(Batch({_UPDATE: None, "u2": None}))),
+    "explain_run": lambda: DatabricksPipelines("p").explain_run(failed_update()),
+}
+DRIVEN = {DbtCloud: DBT, DatabricksJobs: DATABRICKS, DatabricksPipelines: PIPELINES}
+
+
+def failed_update() -> Run:
+    return a_run(RunState.ERROR, service=databricks_pipelines.NAME, run_id=_UPDATE)
 
 
 def made(second: int) -> Run:
@@ -153,6 +209,8 @@ def said(run: Run) -> set[str]:
     """The words that can have told of such an end, from the fact sheets."""
     if run.service == "dbt_cloud":
         return {str(int(run.state or 0))}
+    if run.service == databricks_pipelines.NAME:
+        return {"COMPLETED"} if run.is_success else {"FAILED", "CANCELED"}
     return {"TERMINATED"} if run.is_success else {"TERMINATED", "SKIPPED", "INTERNAL_ERROR"}
 
 
@@ -181,9 +239,19 @@ def test_any_answer_of_databricks_ends_in_a_result_or_our_error(name: str, bodie
     check(result, {"TERMINATED", "20"} if name == "explain_run" else words_in(bodies))
 
 
-@pytest.mark.parametrize("service", [DbtCloud, DatabricksJobs])
+@pytest.mark.parametrize("name", PIPELINES)
+@fewer
+@given(bodies=st.lists(pipeline_bodies | objects, min_size=1, max_size=4))
+def test_any_answer_of_databricks_pipelines_ends_in_a_result_or_our_error(
+    name: str, bodies: list[Any]
+) -> None:
+    result = come_to_an_end(PIPELINES[name](), bodies)
+    check(result, {"FAILED"} if name == "explain_run" else words_in(bodies))
+
+
+@pytest.mark.parametrize("service", DRIVEN)
 def test_every_call_of_a_service_is_driven(service: type) -> None:
-    driven = {name.split()[0] for name in (DBT if service is DbtCloud else DATABRICKS)}
+    driven = {name.split()[0] for name in DRIVEN[service]}
     public = {name for name, member in vars(service).items() if callable(member) and name[0] != "_"}
     assert public - {"batches_of", "key_of", "parse"} == driven  # these ask for nothing
 

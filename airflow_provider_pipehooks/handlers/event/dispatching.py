@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 import marshal
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, cast
 
 from airflow_provider_pipehooks.core.events import HookProgress
 from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, known, reading
 from airflow_provider_pipehooks.handlers.dispatch import Dispatcher, Hook
 from airflow_provider_pipehooks.handlers.event.filters import Event, Where
+from airflow_provider_pipehooks.handlers.event.own_process import OwnProcess
 from airflow_provider_pipehooks.handlers.signals import staying
 
 #: The newest updates; an event that comes late belongs to one of them, and begins none anew.
@@ -30,17 +31,28 @@ class EventDispatcher:
 
     :param hooks: each with the events that it wants.
     :param record: is told of every hook that is enabled, fails or is disabled; never an event for hooks.
+    :param limit_s: how long a call may take, in a process of its own, which :meth:`close` ends. None: in this
+        process, and without end.
     """
 
-    def __init__(self, hooks: Iterable[tuple[Hook, Where]], *, record: Record | None = None) -> None:
+    def __init__(
+        self,
+        hooks: Iterable[tuple[Hook, Where]],
+        *,
+        record: Record | None = None,
+        limit_s: float | None = None,
+    ) -> None:
         self._record = record or (lambda progress: None)
-        self._hooks = [(_staying(hook), where) for hook, where in hooks]
+        self._process = OwnProcess(limit_s) if limit_s is not None else None
+        #: What goes to another process is a copy.
+        self._given: Callable[[Event], Event] = _copy if limit_s is None else _same
+        self._hooks = [(_staying(hook, self._process), where) for hook, where in hooks]
         self._dispatcher = Dispatcher((hook for hook, _ in self._hooks), record=self._record)
         self._updates: deque[str] = deque(maxlen=_UPDATES_KEPT)
         #: Events given, and calls made, failed ones too.
         self.seen = 0
         self.calls = 0
-        self._enable()
+        self.enable()
 
     @property
     def disabled(self) -> list[str]:
@@ -56,7 +68,18 @@ class EventDispatcher:
         for hook, where in self._hooks:
             if hook.enabled and where.fits(event):
                 self.calls += 1
-                self._dispatcher.call(hook, _copy(event))
+                self._dispatcher.call(hook, self._given(event))
+
+    def close(self) -> None:
+        """End the process of the hooks, if they have one."""
+        if self._process is not None:
+            self._process.close()
+
+    def __enter__(self) -> EventDispatcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _enter(self, event: Event) -> None:
         """A new update of the pipeline begins with every hook on, and no failures."""
@@ -67,12 +90,17 @@ class EventDispatcher:
         is_first = not self._updates
         self._updates.append(update_id)
         if not is_first:
-            self._enable()
+            self.enable()
 
-    def _enable(self) -> None:
+    def enable(self, names: Collection[str] | None = None) -> None:
+        """Switch hooks on again, with no failures.
+
+        :param names: which; all if not given.
+        """
         for hook, _ in self._hooks:
-            hook.enabled, hook.failures = True, 0
-            self._record(HookProgress(hook_name=hook.name, state="ENABLED"))
+            if names is None or hook.name in names:
+                hook.enabled, hook.failures = True, 0
+                self._record(HookProgress(hook_name=hook.name, state="ENABLED"))
 
     # What outlives a process
 
@@ -102,9 +130,16 @@ def concerns_hooks(event: Event) -> bool:
     return event.get("maturity_level") == "STABLE" and event.get("event_type") != "hook_progress"
 
 
-def _staying(hook: Hook) -> Hook:
+def _staying(hook: Hook, process: OwnProcess | None) -> Hook:
     """The same, for this dispatcher alone, and one that cannot end the process it is called in."""
-    return Hook(staying(hook.function), name=hook.name, max_allowable_consecutive_failures=hook.limit)
+    function: Callable[..., Any] = staying(hook.function)
+    if process is not None:
+        function = process.calling(function, hook.name)
+    return Hook(function, name=hook.name, max_allowable_consecutive_failures=hook.limit)
+
+
+def _same(event: Event) -> Event:
+    return event
 
 
 def _copy(event: Event) -> dict[str, Any]:

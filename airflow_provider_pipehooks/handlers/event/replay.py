@@ -93,6 +93,7 @@ def run(argv: list[str]) -> int:
     replay.add_argument("--events", type=Path, required=True, help="JSON lines, a list, or pages of events")
     for name, what in {"type": "event type", "level": "level", "dataset": "table or flow, as a glob"}.items():
         replay.add_argument(f"--{name}", action="append", help=f"only events of this {what}; may be repeated")
+    replay.add_argument("--timeout", metavar="SECONDS", help="end a call that takes longer; without: none")
     given = parser.parse_args(argv)
     try:
         return _replay(given)
@@ -130,16 +131,17 @@ def _replay(given: argparse.Namespace) -> int:
         found = list(hooks_in(runpy.run_path(str(given.hooks))))
     if not found:
         raise ConfigurationError(f"{str(given.hooks)!r} has no function under @on_event_hook.")
-    hooks = EventHooks(found, where={key: value for key, value in filters.items() if value})
+    where = {key: value for key, value in filters.items() if value}
+    hooks = EventHooks(found, where=where, timeout=given.timeout)
     failures: Counter[str] = Counter()
 
     def count(progress: HookProgress) -> None:
         failures[progress.hook_name] += progress.state == "FAILED"
 
-    dispatcher = hooks.dispatcher(record=count)
     began_s = time.monotonic()
-    for event in recorded(given.events):
-        dispatcher.handle(event)
+    with hooks.dispatcher(record=count) as dispatcher:
+        for event in recorded(given.events):
+            dispatcher.handle(event)
     print(
         f"{dispatcher.seen:,} events, {len(hooks)} hooks, {dispatcher.calls:,} calls, "
         f"{failures.total():,} failures ({time.monotonic() - began_s:.1f} s)"

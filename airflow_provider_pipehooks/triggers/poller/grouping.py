@@ -36,7 +36,7 @@ class Wait:
         "due_s",
         "future",
         "key",
-                "run_id",
+        "run_id",
         "service",
         "tell",
         "told_s",
