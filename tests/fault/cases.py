@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from airflow_provider_pipehooks.standin import Fault
 
 #: A start of either service, told apart by its intent.
-START = r"/jobs/(\d+/run/|run-now)"
+START = r"/jobs/(\d+/run/|run-now)|/updates$"
 EACH_START = r'pipehooks:(\w+)|"idempotency_token": ?"(\w+)"'
 #: A look at one run of either service, told apart by the run.
-LOOK = r"/runs/\d+/$|/runs/\d+/\?|/runs/get\?"
-EACH_RUN = r"/runs/(\d+)/|run_id=(\d+)"
+LOOK = r"/runs/\d+/$|/runs/\d+/\?|/runs/get\?|/updates/[0-9a-f-]{36}"
+EACH_RUN = r"/runs/(\d+)/|run_id=(\d+)|/updates/([0-9a-f-]{36})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,3 +101,7 @@ RERUNS: tuple[Case, ...] = (
     Case(name="retry after a crash", kill_at="waiting", remote=("success",)),
 )
 CASES = (*FAULTS, *EXITS, *CUT_OFF, *RERUNS)
+#: Where a process dies with an event in hand; a pipeline's tasks only.
+TOLD = Case(name="SIGKILL, event told", kill_at="event_told")
+#: What cannot be for a pipeline: the failing task of this DAG is one of dbt Cloud.
+PIPELINE_CASES = (*(case for case in CASES if case.dag_id != "fail_fast"), TOLD)

@@ -1,7 +1,9 @@
 """The fault lane: a real Airflow, real kills, a stand-in with faults; counts remote runs per intent.
 
 ``python -m tests.fault.lane [--trials 20] [--case NAME ...]`` prints a table and exits with 1 when any row
-has a second run, a wrong outcome or a run left behind. ``make test-faults`` runs it.
+has a second run, a wrong outcome or a run left behind. With ``--pipelines`` the tasks update pipelines
+instead of starting jobs. Then an update of somebody else begins as soon as one of ours is over, and may not be
+stopped; each event of ours has to be told, and none twice but the one in hand. ``make test-faults`` runs both.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,11 @@ import requests
 from airflow_provider_pipehooks.demo.airflow import DATABASE, Airflow
 from airflow_provider_pipehooks.demo.processes import folder, keep_to_this_machine
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
-from tests.fault.cases import CASES, LOOK, NO_FAULT, Case
+from tests.fault.cases import CASES, LOOK, NO_FAULT, PIPELINE_CASES, Case
+from tests.fault.pipelines import PipelineRuns
 
 HOME = Path.cwd() / ".demo" / "faults"
-TASKS = tuple(
-    f"{service}_{mode}" for service in ("dbt_cloud", "databricks_jobs") for mode in ("sync", "deferrable")
-)
+JOBS, PIPELINES = ("dbt_cloud", "databricks_jobs"), ("databricks_pipelines",)
 LONGEST_S = 600.0
 BATCH = 4
 LOOK_S = 1.0
@@ -80,15 +81,27 @@ class Row:
 
 
 class Lane:
-    """One Airflow and one stand-in for all cases."""
+    """One Airflow and one stand-in for all cases.
 
-    def __init__(self, airflow: FaultyAirflow, standin: StandIn) -> None:
+    :param services: those whose runs are started.
+    """
+
+    def __init__(self, airflow: FaultyAirflow, standin: StandIn, services: Sequence[str]) -> None:
         self.airflow = airflow
         self.standin = standin
+        self.tasks = tuple(f"{service}_{mode}" for service in services for mode in ("sync", "deferrable"))
+        self.worlds: dict[str, Any] = {service: getattr(standin, service) for service in services}
+        self.pipelines: PipelineRuns | None = None
+        if tuple(services) == PIPELINES:
+            self.worlds["databricks_pipelines"] = self.pipelines = PipelineRuns(standin, HOME / "told")
         self.number = 0
         self.struck = 0
         self.case = CASES[0]
-        self.jobs: dict[str, dict[str, int]] = {}
+        self.jobs: dict[str, dict[str, Any]] = {}
+
+    @property
+    def dag_id(self) -> str:
+        return f"{self.case.dag_id}_pipelines" if self.pipelines else self.case.dag_id
 
     def run(self, case: Case, trials: int) -> Row:
         """Try a case, a few DAG runs at a time: SQLite has one lock, and it is not what is tried here.
@@ -111,20 +124,24 @@ class Lane:
         for fault in case.faults:
             self.standin.faults.add(fault)
         self.case, self.jobs = case, jobs
+        with self.pipelines.somebody_else() if self.pipelines else nullcontext():
+            self._go_through(case)
+        row = self._judge(case, jobs)
+        row.struck += self.struck + sum(armed.hits for armed in self.standin.faults.armed)
+        row.seconds = time.monotonic() - began
+        return row
+
+    def _go_through(self, case: Case) -> None:
         self._trigger()
         if case.meanwhile:
-            wanted = sum(len(conf) for conf in jobs.values())
+            wanted = sum(len(conf) for conf in self.jobs.values())
             self._wait_until(lambda: self._started() == wanted, "every task has a remote run")
             self._wait_until(self._all_waiting, "every task waits for its run")
             getattr(self, case.meanwhile)()
             if "cancelled" not in case.remote:
                 self._release()
         self._wait_until(self._all_ended, "all DAG runs have ended")
-        self._wait_until(lambda: self._over(case), "all remote runs have ended", patience_s=60)
-        row = self._judge(case, jobs)
-        row.struck += self.struck + sum(armed.hits for armed in self.standin.faults.armed)
-        row.seconds = time.monotonic() - began
-        return row
+        self._wait_until(self._over, "all remote runs have ended", patience_s=60)
 
     def _trigger(self) -> None:
         for run_id, conf in self.jobs.items():
@@ -133,23 +150,22 @@ class Lane:
                 "logical_date": None,
                 "conf": {"kill_at": self.case.kill_at, **conf},
             }
-            self.airflow.client.call("POST", f"dags/{self.case.dag_id}/dagRuns", body)
+            self.airflow.client.call("POST", f"dags/{self.dag_id}/dagRuns", body)
 
-    def _add_jobs(self, case: Case) -> dict[str, int]:
+    def _add_jobs(self, case: Case) -> dict[str, Any]:
         first = Plan(hold=True) if case.meanwhile else Plan(outcome=case.outcome, seconds=3)
         plans = (first, Plan(seconds=3))
-        tasks = (*TASKS, "dbt_cloud_fails") if case.dag_id == "fail_fast" else TASKS
+        tasks = (*self.tasks, "dbt_cloud_fails") if case.dag_id == "fail_fast" else self.tasks
         jobs = {
-            task: getattr(self.standin, service).add_job(name=f"{task} {self.number}", plans=plans)
+            task: self.worlds[task.rsplit("_", 1)[0]].add_job(name=f"{task} {self.number}", plans=plans)
             for task in tasks
-            for service in [task.rsplit("_", 1)[0]]
         }
         if "dbt_cloud_fails" in jobs:
             jobs["fails"] = jobs.pop("dbt_cloud_fails")
         return jobs
 
     def _worlds(self) -> Iterator[Any]:
-        yield from (self.standin.dbt_cloud, self.standin.databricks_jobs)
+        yield from self.worlds.values()
 
     def _started(self) -> int:
         return sum(len(world.runs) for world in self._worlds())
@@ -167,18 +183,19 @@ class Lane:
             return False
         # A deferred task waits only once its trigger has begun to look.
         looks = Counter(
-            re.findall(r"\d{6,}", f"{entry.path} {entry.query}")[-1]
+            re.findall(r"[0-9a-f-]{36}|\d{6,}", f"{entry.path} {entry.query}")[-1]
             for entry in self.standin.journal.entries
             if entry.method == "GET" and re.search(LOOK, f"{entry.path}?")
         )
         alone = sum(looks[str(run_id)] >= 3 for world in self._worlds() for run_id in world.runs)
         sync = sum(task.endswith("sync") for conf in self.jobs.values() for task in conf)
         # The others are deferred, and the triggerer looks at their runs together.
-        together = [sum(_is_batch(name, entry) for entry in self.standin.journal.entries) for name in BATCHES]
+        entries = self.standin.journal.entries
+        together = [sum(_is_batch(name, entry) for entry in entries) for name in self.worlds]
         return alone >= sync and min(together) >= 3
 
     def _tasks(self, run_id: str) -> list[dict[str, Any]]:
-        path = f"dags/{self.case.dag_id}/dagRuns/{run_id}/taskInstances"
+        path = f"dags/{self.dag_id}/dagRuns/{run_id}/taskInstances"
         try:
             rows: list[dict[str, Any]] = self.airflow.client.call("GET", path)["task_instances"]
         except requests.HTTPError as err:
@@ -187,29 +204,30 @@ class Lane:
             raise
         return rows
 
-    def _over(self, case: Case) -> bool:
+    def _over(self) -> bool:
         return all(_end_of(run) is not None for world in self._worlds() for run in world.runs.values())
 
     def _all_ended(self) -> bool:
         self.airflow.check()
-        rows = self.airflow.client.call(
-            "GET", f"dags/{self.case.dag_id}/dagRuns?limit=100&order_by=-run_after"
-        )
+        rows = self.airflow.client.call("GET", f"dags/{self.dag_id}/dagRuns?limit=100&order_by=-run_after")
         ended = {row["dag_run_id"] for row in rows["dag_runs"] if row["state"] in ("success", "failed")}
         known = {row["dag_run_id"] for row in rows["dag_runs"]}
         return all(run_id in ended or run_id not in known for run_id in self.jobs)
 
     def _judge(self, case: Case, jobs: Mapping[str, Mapping[str, int]]) -> Row:
-        row = Row(case.name, trials=len(jobs), intents=len(jobs) * len(TASKS))
+        row = Row(case.name, trials=len(jobs), intents=len(jobs) * len(self.tasks))
         row.expected = row.intents * len(case.remote)
         again = case.kill_at is not None or case.outcome != "success"
-        ends: dict[int, list[str | None]] = {}
+        ends: dict[Any, list[str | None]] = {}
         for world in self._worlds():
-            for _, run in sorted(world.runs.items()):
+            for run in list(world.runs.values()):
                 ends.setdefault(run.job_id, []).append(_end_of(run))
+        if self.pipelines:
+            row.notes += (wrongs := self.pipelines.wrongs(jobs))
+            row.wrong += len(wrongs)
         for run_id, conf in jobs.items():
             tasks = {task["task_id"]: task for task in self._tasks(run_id)}
-            for task in TASKS:
+            for task in self.tasks:
                 mine, told = ends.get(conf[task], []), tasks.get(task, {})
                 row.runs += len(mine)
                 row.left_over += mine.count(None)
@@ -232,8 +250,7 @@ class Lane:
                 self.airflow.client.call("PATCH", f"connections/{conn_id}", body)
             else:
                 self.airflow.client.call("POST", "connections", body)
-        for world in self._worlds():
-            world.tokens = {token}
+        self.standin.dbt_cloud.tokens = self.standin.databricks_jobs.tokens = {token}
 
     # What happens meanwhile
 
@@ -295,17 +312,17 @@ class Lane:
     def _refused(self) -> int:
         """How many waits were refused; a batch stands for a quarter, the deferred ones of its service."""
         refused = [entry for entry in self.standin.journal.entries if entry.status in (401, 403)]
-        batches = [entry for name in BATCHES for entry in refused if _is_batch(name, entry)]
+        batches = [entry for name in self.worlds for entry in refused if _is_batch(name, entry)]
         alone = {entry.path + str(entry.query) for entry in refused if entry not in batches}
-        together = sum(any(_is_batch(name, entry) for entry in batches) for name in BATCHES)
-        return len(alone) + together * self._started() // 4
+        together = sum(any(_is_batch(name, entry) for entry in batches) for name in self.worlds)
+        return len(alone) + together * self._started() // len(self.tasks)
 
     # Exits: a person, a limit or a signal ends the task while its run goes on
 
-    def _mark(self, state: str, tasks: Sequence[str] = TASKS) -> None:
+    def _mark(self, state: str, tasks: Sequence[str] | None = None) -> None:
         for run_id in self.jobs:
-            for task in tasks:
-                path = f"dags/{self.case.dag_id}/dagRuns/{run_id}/taskInstances/{task}"
+            for task in tasks or self.tasks:
+                path = f"dags/{self.dag_id}/dagRuns/{run_id}/taskInstances/{task}"
                 self._change("PATCH", path, {"new_state": state})
                 self.struck += 1
 
@@ -318,7 +335,7 @@ class Lane:
     def delete_dag_runs(self) -> None:
         """A running one cannot be deleted, so it is marked failed first; nobody waits in between."""
         for run_id in self.jobs:
-            path = f"dags/{self.case.dag_id}/dagRuns/{run_id}"
+            path = f"dags/{self.dag_id}/dagRuns/{run_id}"
             self._change("PATCH", path, {"state": "failed"})
             self._change("DELETE", path)
             self.struck += 1
@@ -376,9 +393,10 @@ class Lane:
 
     def _clear(self) -> None:
         for run_id in self.jobs:
-            body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id, "task_ids": list(TASKS)}
-            self._change("POST", f"dags/{self.case.dag_id}/clearTaskInstances", body)
-            self.struck += len(TASKS)
+            which = {"dag_run_id": run_id, "task_ids": list(self.tasks)}
+            body = {"dry_run": False, "only_failed": False, **which}
+            self._change("POST", f"dags/{self.dag_id}/clearTaskInstances", body)
+            self.struck += len(self.tasks)
 
     def clear(self) -> None:
         self._clear()
@@ -393,7 +411,7 @@ class Lane:
         self._release()
         self._wait_until(self._all_ended, "all DAG runs have ended once")
         for run_id in self.jobs:
-            self._change("DELETE", f"dags/{self.case.dag_id}/dagRuns/{run_id}")
+            self._change("DELETE", f"dags/{self.dag_id}/dagRuns/{run_id}")
             self.struck += 1
         self._trigger()
         self._wait_until(self._is_known, "all DAG runs are there again")
@@ -460,7 +478,11 @@ _ENDS = {10: "success", 20: "error", 30: "cancelled", "SUCCESS": "success", "CAN
 
 
 #: How the triggerer asks for many runs of a service at once.
-BATCHES = {"dbt_cloud": "pk__in", "databricks_jobs": "/runs/list"}
+BATCHES = {
+    "dbt_cloud": "pk__in",
+    "databricks_jobs": "/runs/list",
+    "databricks_pipelines": "/api/2.0/pipelines {",
+}
 
 
 def _is_batch(service: str, entry: Any) -> bool:
@@ -469,6 +491,9 @@ def _is_batch(service: str, entry: Any) -> bool:
 
 def _end_of(run: Any) -> str | None:
     """How a run of either world ended; None while it goes on."""
+    if hasattr(run, "end"):
+        end: str | None = run.end
+        return end
     if hasattr(run, "round"):
         outcome = run.round.outcome
         return None if outcome is None else _ENDS.get(outcome.result_state, "error")
@@ -536,16 +561,16 @@ class FaultyAirflow(Airflow):
 
 
 @contextmanager
-def lane() -> Iterator[Lane]:
+def lane(services: Sequence[str] = JOBS) -> Iterator[Lane]:
     """Start Airflow and the stand-in; end both, and everything they started."""
     keep_to_this_machine(os.environ)
     with folder(HOME), StandIn() as standin:
         airflow = FaultyAirflow(HOME, Path(__file__).parent / "dags")
         airflow.start_database()
         airflow.start({})
-        airflow.wait_for_dags({case.dag_id for case in CASES})
+        airflow.wait_for_dags({f"{case.dag_id}_pipelines" for case in CASES})
         airflow.wait_until_healthy()
-        yield Lane(airflow, standin)
+        yield Lane(airflow, standin, services)
 
 
 HEAD = (
@@ -569,13 +594,15 @@ def main(argv: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
+    known = {case.name: case for case in (*CASES, *PIPELINE_CASES)}
+    parser.add_argument("--case", action="append", choices=known)
+    parser.add_argument("--pipelines", action="store_true", help="updates of pipelines instead of jobs' runs")
     parser.add_argument("--json", type=Path, help="also write the rows there")
     options = parser.parse_args(argv)
     rows: list[Row] = []
-    with lane() as running:
+    with lane(PIPELINES if options.pipelines else JOBS) as running:
         print(HEAD, flush=True)
-        for case in CASES:
+        for case in PIPELINE_CASES if options.pipelines else CASES:
             if not options.case or case.name in options.case:
                 rows.append(running.run(case, options.trials))
                 print(line(rows[-1]), *rows[-1].notes[:10], sep="\n    ", flush=True)

@@ -1,4 +1,4 @@
-"""The DAGs of the fault lane: both services, sync and deferrable; a process may kill itself at a named point.
+"""The DAGs of the fault lane: each service, sync and deferrable; a process may kill itself at a named point.
 
 ``conf`` gives each task its own remote job, and the point at which the first try dies, if any.
 """
@@ -9,11 +9,13 @@ import http.client
 import os
 import signal
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, get_current_context
 
 from airflow_provider_pipehooks.operators.databricks_jobs import DatabricksRunNowOperator
+from airflow_provider_pipehooks.operators.databricks_pipelines import DatabricksPipelineUpdateOperator
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
 
 
@@ -77,6 +79,22 @@ class MortalDatabricks(Mortal, DatabricksRunNowOperator):
     pass
 
 
+class MortalPipeline(Mortal, DatabricksPipelineUpdateOperator):
+    pass
+
+
+def note(event: dict[str, Any]) -> None:
+    """Write down which event was told, and die after the third where the case says so."""
+    context = get_current_context()
+    told = Path(os.environ["AIRFLOW_HOME"]) / "told" / f"{context['run_id']}.{context['ti'].task_id}"
+    told.parent.mkdir(exist_ok=True)
+    with told.open("a") as file:
+        file.write(f"{event['origin']['update_id']} {event['id']}\n")
+    is_at = context["dag_run"].conf.get("kill_at") == "event_told" and context["ti"].try_number == 1
+    if is_at and len(told.read_text().splitlines()) == 3:
+        die()
+
+
 def make_dag(dag_id: str, task_options: dict[str, Any], **options: Any) -> DAG:
     """One task per service and way to wait; each has its own remote job, given in ``conf``."""
     defaults = {
@@ -86,6 +104,7 @@ def make_dag(dag_id: str, task_options: dict[str, Any], **options: Any) -> DAG:
         "forward_dag_params": False,
         **task_options,
     }
+    make_pipelines_dag(f"{dag_id}_pipelines", defaults, **options)
     many = {"max_active_runs": 1000, "max_active_tasks": 1000, "start_date": datetime(2026, 1, 1)}
     with DAG(dag_id, schedule=None, default_args=defaults, **many, **options) as dag:
         for name, deferrable in (("sync", False), ("deferrable", True)):
@@ -102,6 +121,24 @@ def make_dag(dag_id: str, task_options: dict[str, Any], **options: Any) -> DAG:
                 deferrable=deferrable,
             )
     return dag
+
+
+def make_pipelines_dag(dag_id: str, defaults: dict[str, Any], **options: Any) -> None:
+    """The same with two pipelines; an update of somebody else is waited for, and may not be stopped."""
+    many = {"max_active_runs": 1000, "max_active_tasks": 1000, "start_date": datetime(2026, 1, 1)}
+    with DAG(dag_id, schedule=None, default_args=defaults, **many, **options) as dag:
+        for name, deferrable in (("sync", False), ("deferrable", True)):
+            MortalPipeline(
+                task_id=f"databricks_pipelines_{name}",
+                pipeline_id=f"{{{{ dag_run.conf['databricks_pipelines_{name}'] }}}}",
+                polling_period_seconds=1,
+                if_active="wait",
+                event_hooks=[note],
+                event_batch_size=1,
+                wake_every=5,
+                deferrable=deferrable,
+            )
+    globals()[dag_id] = dag
 
 
 lane = make_dag("fault_lane", {})
