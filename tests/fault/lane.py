@@ -2,8 +2,8 @@
 
 ``python -m tests.fault.lane [--trials 20] [--case NAME ...]`` prints a table and exits with 1 when any row
 has a second run, a wrong outcome or a run left behind. With ``--pipelines`` the tasks update pipelines
-instead of starting jobs. Then an update of somebody else begins as soon as one of ours is over, and may not be
-stopped; each event of ours has to be told, and none twice but the one in hand. ``make test-faults`` runs both.
+instead of starting jobs. Then an update of somebody else begins as soon as one of ours is over, and may not
+be stopped; each event of ours has to be told, and none twice but the one in hand.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def test_pipelines_are_found_by_their_notebook(api: Api) -> None:
 
 @pytest.mark.parametrize("order", ["id asc", "id desc", "name asc", "name desc", "NAME DESC"])
 def test_pipelines_are_ordered_and_pages_keep_order_and_filter(api: Api, order: str) -> None:
-    for name in ("c", "a", "b", "a", "x"):
+    for name in ("c", "a", "long", "b", "a", "also long", "x"):
         api.world.add_pipeline(name)
     pages = [api.get(order_by=order, filter="name like '_'", max_results=2)]
     while token := pages[-1].get("next_page_token"):
