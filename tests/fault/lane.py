@@ -433,9 +433,10 @@ class Lane:
             return False
 
     def _change(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-        """Change something. Airflow's API server may wait for SQLite's lock, a minute long, and then give up.
+        """Change something; on SQLite, Airflow's API server has to be done with it before the next one comes.
 
-        It writes its audit log in its event loop, which whoever holds the lock needs (3.3.2).
+        It answers before it closes its transaction, for which it needs its event loop; there it writes, for the
+        next request, its audit log, and waits a minute for the lock that the first one holds (3.3.2).
         """
 
         def done() -> bool:
@@ -449,6 +450,7 @@ class Lane:
             return True
 
         self._wait_until(lambda: self._asked(done), f"{method} {path}")
+        self._wait_until(self.airflow.client.is_up, "the API server answers again")
 
     def _wait_until(self, is_so: Callable[[], bool], what: str, *, patience_s: float | None = None) -> None:
         """Look until it is so.
