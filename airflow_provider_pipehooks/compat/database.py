@@ -56,3 +56,30 @@ def tags_of(dag_id: str) -> frozenset[str]:
 
     with create_session() as session:
         return frozenset(session.scalars(select(DagTag.name).filter_by(dag_id=dag_id)))
+
+
+def remember_for(dag_id: str, run_id: str, task_id: str, map_index: int, *, key: str, record: Any) -> bool:
+    """Put a record into the state store of a task instance, where the task finds it.
+
+    :param record: JSON.
+    :return: whether there is such a task instance.
+    """
+    import json
+
+    from airflow._shared.state import TaskScope
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.state.metastore import MetastoreBackend
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        of_task: dict[str, Any] = {
+            "dag_id": dag_id,
+            "run_id": run_id,
+            "task_id": task_id,
+            "map_index": map_index,
+        }
+        if session.scalar(select(TaskInstance.id).filter_by(**of_task)) is None:
+            return False
+        MetastoreBackend().set(TaskScope(**of_task), key, json.dumps(record), session=session)
+    return True

@@ -49,6 +49,8 @@ class EventCursor:
         #: Of the log, as sortable texts; "" for none.
         self.since = sortable(since.astimezone(timezone.utc).isoformat()) if since else ""
         self.newest = ""
+        #: What is older, by more than the overlap, was read when it was there; see :meth:`settle`.
+        self.settled = ""
         #: Events up to it may have been handled though their ids are not kept.
         self.forgotten = ""
         self.newest_id = ""
@@ -60,15 +62,27 @@ class EventCursor:
         self._next = 0
         self._unwritten: list[int] = []
 
-    def floor(self, *, whole: bool = False) -> str | None:
+    def floor(self, *, settled: bool = False, whole: bool = False) -> str | None:
         """From when on to read, as a filter takes it: in milliseconds, rounded down.
 
+        :param settled: from a little before what is settled, instead of what was handled.
         :param whole: as far back as ids are known, for events that came later than the overlap.
         """
         low = max(self.since, self.forgotten)
-        if not whole and self.newest:
-            low = max(low, _earlier(self.newest, self.overlap_s))
-        return f"{low[:19]}.{low[19:22]}Z" if low else None
+        base = self.settled if settled else self.newest
+        if not whole and base:
+            low = max(low, _earlier(base, self.overlap_s))
+        return as_filter(low)
+
+    def settle(self, time: str) -> None:
+        """The log was read to its end, and what came after this time was read when it was there.
+
+        Events go on coming while a long log is read, late ones into pages that were read already: so it is
+        the beginning of the reading that counts, not the newest event it came to.
+
+        :param time: as it sorts.
+        """
+        self.settled = max(self.settled, min(time, self.newest))
 
     def is_new(self, event: Event) -> bool:
         """Whether an event is still to be handled."""
@@ -143,7 +157,7 @@ class EventCursor:
 
 
 _FIELDS: Mapping[str, Types] = {
-    **dict.fromkeys(("since", "newest", "forgotten", "newest_id"), TEXT),
+    **dict.fromkeys(("since", "newest", "settled", "forgotten", "newest_id"), TEXT),
     "count": NUMBER,
 }
 
@@ -159,6 +173,11 @@ def sortable(timestamp: Any) -> str:
         return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S%f000")
     except (ValueError, OverflowError):
         return ""
+
+
+def as_filter(sorted_time: str) -> str | None:
+    """A time as the log's filter takes it, rounded down; None for none."""
+    return f"{sorted_time[:19]}.{sorted_time[19:22]}Z" if sorted_time else None
 
 
 def digest_of(event: Event) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
 
@@ -13,11 +13,12 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound,
 from airflow_provider_pipehooks.core.run import FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.texts import shorten
-from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
+from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found, Key
 from airflow_provider_pipehooks.services.pipeline_log import failures_in, read_errors, read_newest
 from airflow_provider_pipehooks.services.reading import (
     data_of,
+    date_of,
     object_or_empty,
     objects,
     text_or_none,
@@ -51,7 +52,6 @@ _LIST_PAGES = 100
 _NAME_PAGES = 5
 #: Where our mark stands in the ``parameters`` of a start, which come back with the update.
 MARK = "pipehooks_intent"
-_HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 #: So long after an intent was written down an update may have been its start, if marks do not come back.
 LOST_WITHIN = timedelta(minutes=2)
 
@@ -249,7 +249,8 @@ class DatabricksPipelines:
     def server_time_ms(self) -> Procedure[int | None]:
         """The remote's clock, to the second; None where it does not tell."""
         answer = yield self._request("GET", "/updates", params={"max_results": "1"})
-        return _date_ms(answer)
+        time = date_of(answer)
+        return int(time.timestamp() * 1000) if time else None
 
     def unmarked_update(self, since_ms: int) -> Procedure[Run | None]:
         """The one update that an API call started just after a time, where answers hold no parameters.
@@ -331,14 +332,6 @@ def _updates_in(pipelines: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str,
         for update in objects(pipeline.get("latest_updates")):
             if update.get("state") != "FAILED":
                 yield {"pipeline_id": pipeline.get("pipeline_id"), **update}
-
-
-def _date_ms(answer: Answer) -> int | None:
-    try:
-        time = datetime.strptime(answer.headers["date"], _HTTP_DATE).replace(tzinfo=timezone.utc)
-        return int(time.timestamp() * 1000)
-    except (KeyError, ValueError, OverflowError):
-        return None
 
 
 def _made_ms(update: Mapping[str, Any]) -> float:

@@ -6,17 +6,19 @@ may be short, or empty, without being the last one; a token may expire.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.core.event_cursor import EventCursor, as_filter, sortable
 from airflow_provider_pipehooks.core.run import Failure
 from airflow_provider_pipehooks.core.texts import cut, shorten
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.reading import (
     LONGEST_MESSAGE,
     LONGEST_NAME,
+    date_of,
     object_or_empty,
     objects,
     text_or_none,
@@ -26,6 +28,8 @@ Event = Mapping[str, Any]
 
 #: The most that clients ask for.
 PAGE = 1_000
+#: Pages in a row, with nothing new in between.
+_MOST_REFUSED = 3
 _MOST_ERRORS = 50
 _MOST_EXCEPTIONS = 3
 
@@ -36,11 +40,46 @@ class LogPage:
 
     :param token: of the next page; None on the last.
     :param expired: the token was refused: the log has to be read again from where it was handled.
+    :param read_at: by the remote's clock, as times of events sort; "" where it does not tell.
     """
 
     events: Sequence[dict[str, Any]]
     token: str | None = None
     expired: bool = False
+    read_at: str = ""
+
+
+#: Gives a page: ``(since, None)`` the first one from a time on, ``(None, token)`` a later one.
+Reader = Callable[[str | None, str | None], LogPage]
+
+
+def unread(read: Reader, cursor: EventCursor, *, whole: bool = False) -> Iterator[list[dict[str, Any]]]:
+    """What of a log is not handled yet, page by page, oldest first, until its end.
+
+    Whoever takes a page handles it before the next. A page that is refused begins again behind those before.
+
+    :param whole: all that the cursor can tell apart, for events that came later than the overlap.
+    :raises RemoteCallError: a page cannot be read now; or every next one is refused.
+    """
+    since, token = cursor.floor(settled=True, whole=whole), None
+    begun, reached, refused = "", "", 0
+    while True:
+        page = read(since if token is None else None, token)
+        if page.expired:
+            refused += 1
+            if refused > _MOST_REFUSED:
+                raise RemoteCallError("Every next page of the event log is refused.", retryable=True)
+            since, token = as_filter(reached) or since, None
+            continue
+        new = [event for event in page.events if cursor.is_new(event)]
+        if new:
+            refused = 0
+            yield new
+        reached = max(reached, *(sortable(event.get("timestamp")) for event in page.events), "")
+        if page.token is None or page.token == token:
+            cursor.settle(begun or cursor.newest)
+            return
+        begun, token = begun or page.read_at or reached, page.token
 
 
 def read_page(
@@ -59,13 +98,15 @@ def read_page(
         if since:
             params["filter"] = f"timestamp >= '{since}'"
     try:
-        body = (yield _request(pipeline_id, params)).body
+        answer = yield _request(pipeline_id, params)
     except RemoteCallError as err:
         if token is not None and err.status_code == 400:
             return LogPage((), expired=True)
         raise
-    events = [event for event in objects(body.get("events")) if isinstance(event, dict)]
-    return LogPage(events, text_or_none(body.get("next_page_token")))
+    events = [event for event in objects(answer.body.get("events")) if isinstance(event, dict)]
+    told = date_of(answer)
+    read_at = sortable(told.isoformat()) if told else ""
+    return LogPage(events, text_or_none(answer.body.get("next_page_token")), read_at=read_at)
 
 
 def read_newest(pipeline_id: str) -> Procedure[dict[str, Any] | None]:

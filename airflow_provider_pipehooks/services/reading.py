@@ -19,6 +19,7 @@ LONGEST_NAME = 300
 LONGEST_MESSAGE = 4_000
 _LONGEST_URL = 2_000
 _URL = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
+_HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 #: Airflow's databases and its messages between processes hold 64 bits.
 _IDS_END = 2**63
 
@@ -220,4 +221,12 @@ def time_from_ms(value: Any) -> datetime | None:
     try:
         return datetime.fromtimestamp(value / 1000, tz=timezone.utc)
     except (OverflowError, OSError, ValueError):
+        return None
+
+
+def date_of(answer: Answer) -> datetime | None:
+    """When the remote answered, by its own clock and to the second; None where it does not tell."""
+    try:
+        return datetime.strptime(answer.headers["date"], _HTTP_DATE).replace(tzinfo=timezone.utc)
+    except (KeyError, ValueError):
         return None

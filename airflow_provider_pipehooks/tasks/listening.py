@@ -17,15 +17,14 @@ from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.event_cursor import EventCursor, sortable
 from airflow_provider_pipehooks.core.events import HookProgress
 from airflow_provider_pipehooks.core.records import NUMBER, VERSION, VERSION_KEY, known, reading
-from airflow_provider_pipehooks.services.pipeline_log import PAGE, LogPage, read_page
+from airflow_provider_pipehooks.handlers.event.enabling import ENABLE_KEY
+from airflow_provider_pipehooks.services.pipeline_log import PAGE, LogPage, read_page, unread
 from airflow_provider_pipehooks.services.reading import object_or_empty
 
 if TYPE_CHECKING:
     from airflow_provider_pipehooks.handlers.event_hooks import EventHooks
 
 EVENTS_KEY = "pipehooks_events"
-#: Written by ``pipehooks hooks enable``, and taken away by the task.
-ENABLE_KEY = "pipehooks_hooks_enable"
 #: XCom key of the report.
 REPORT_KEY = "event_hooks"
 #: An update's first events are some milliseconds older than what its creation time says.
@@ -38,8 +37,6 @@ DRAIN_POLL_S = 2.0
 _COUNTED_BATCHES = 500
 #: States of an update that are its last.
 ENDS = ("COMPLETED", "FAILED", "CANCELED")
-#: Pages that are refused in a row, without an event handled in between.
-_MOST_EXPIRED = 3
 _SMALLEST_PAGE = 10
 
 
@@ -140,6 +137,7 @@ class Listening:
         self.log, self.store, self.logger = log, store, logger
         self.of, self.batch_size = dict(of), batch_size
         self.report = Report()
+        self.since = since
         self.cursor = EventCursor(since)
         self.dispatcher = hooks.dispatcher(record=self._progress)
         self._on_disabled = on_disabled
@@ -152,7 +150,7 @@ class Listening:
         self._ended: set[str] = set()
         self._newest_update: str | None = None
         self._began = self._clock()
-        self._restore()
+        self._restored = self._restore()
 
     # Reading
 
@@ -178,24 +176,9 @@ class Listening:
         return True
 
     def _batches(self, *, whole: bool = False) -> Iterator[list[dict[str, Any]]]:
-        """What is new, page by page; one that is refused begins again behind what was handled."""
-        token: str | None = None
-        expired_at, expired = -1, 0
-        while True:
-            page = self._page(self.cursor.floor(whole=whole) if token is None else None, token)
-            if page.expired:
-                expired = expired + 1 if expired_at == self.cursor.count else 1
-                expired_at = self.cursor.count
-                if expired > _MOST_EXPIRED:
-                    raise RemoteCallError("Every next page of the event log is refused.", retryable=True)
-                token = None
-                continue
-            new = [event for event in page.events if self.cursor.is_new(event)]
+        for new in unread(self._page, self.cursor, whole=whole):
             for at in range(0, len(new), self.batch_size):
                 yield new[at : at + self.batch_size]
-            if page.token is None or page.token == token:
-                return
-            token = page.token
 
     def _page(self, since: str | None, token: str | None) -> LogPage:
         """A page; smaller ones where a thousand events are more than is read of one answer."""
@@ -267,6 +250,7 @@ class Listening:
         names = [str(name) for name in wanted.get("hooks") or self.dispatcher.disabled]
         self.dispatcher.enable(names)
         self.logger.info("Switched on, as asked for: %s", ", ".join(names) or "none was off")
+        self._save()  # first: a process that dies in between is asked again
         self.store.forget(ENABLE_KEY)
 
     # The end
@@ -277,29 +261,37 @@ class Listening:
         :param drain_s: for how long; less, once the end of the update was told and nothing comes after it.
         """
         stop_s = self._clock() + drain_s
-        while True:
-            before = self.cursor.count
-            all_read = self.read(max(0.0, stop_s - self._clock()))
-            quiet = all_read and self.cursor.count == before
-            if quiet and self._newest_update in self._ended:
-                break
-            if self._clock() >= stop_s:
-                break
-            if all_read:
-                self._sleep(min(DRAIN_POLL_S, max(0.0, stop_s - self._clock())))
-        self._sweep(stop_s)
+        self._drain(stop_s)
+        if self._rest is None and self._may_have_missed:
+            self._sweep(self._clock() + drain_s)
         self.report.not_handled = self._count_rest()
         self.report.disabled = tuple(self.dispatcher.disabled)
         return self.report
 
+    def _drain(self, stop_s: float) -> None:
+        """Read until the end of the update was told and nothing more comes, or the time is over."""
+        while True:
+            before = self.cursor.count
+            all_read = self.read(max(0.0, stop_s - self._clock()))
+            if all_read and self.cursor.count == before and self._newest_update in self._ended:
+                return
+            if self._clock() >= stop_s:
+                return
+            self._sleep(min(DRAIN_POLL_S, max(0.0, stop_s - self._clock())) if self._rest is None else 0.0)
+
+    @property
+    def _may_have_missed(self) -> bool:
+        """Whether it was listened to for longer than the overlap; of a log read at once nothing is missed."""
+        return self._restored or self._clock() - self._began >= self.cursor.overlap_s
+
     def _sweep(self, stop_s: float) -> None:
         """Read the whole log once more, for events that came later than the overlap."""
-        floor, whole = self.cursor.floor(), self.cursor.floor(whole=True)
-        lasted_s = self._clock() - self._began
-        if self._rest is not None or floor == whole or lasted_s < self.cursor.overlap_s:
-            return  # all of it was read at once
-        self._rest = self._batches(whole=True)
-        self.read(max(0.0, stop_s - self._clock()))
+        while True:
+            self._rest = self._rest or self._batches(whole=True)
+            if self.read(max(0.0, stop_s - self._clock())) or self._clock() >= stop_s:
+                return
+            if self._rest is None:  # it could not be read
+                self._sleep(min(DRAIN_POLL_S, max(0.0, stop_s - self._clock())))
 
     def _count_rest(self) -> int:
         """How many are left, as far as a few pages tell."""
@@ -333,11 +325,14 @@ class Listening:
             },
         )
 
-    def _restore(self) -> None:
-        """Go on from what another process has left. What cannot be read is begun anew, not lost."""
+    def _restore(self) -> bool:
+        """Go on from what another process has left. What cannot be read is begun anew, not lost.
+
+        :return: whether it was gone on from.
+        """
         record = self.store.recall(EVENTS_KEY)
         if not isinstance(record, Mapping) or any(record.get(key) != value for key, value in self.of.items()):
-            return
+            return False
         try:
             with reading("event hooks of a task", record):
                 counted = known(record, dict.fromkeys(("seen", "handled", "failures"), NUMBER))
@@ -346,7 +341,9 @@ class Listening:
             self.report = Report(**counted)
         except ValueError as err:
             self.logger.warning("How far events were handled cannot be read; it begins anew: %s", err)
-            self.cursor = EventCursor()
+            self.cursor = EventCursor(self.since)
+            return False
+        return True
 
 
 def _update_of(event: Mapping[str, Any]) -> str | None:

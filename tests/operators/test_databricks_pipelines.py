@@ -18,6 +18,7 @@ from airflow_provider_pipehooks.core.errors import (
     RunFailed,
     WaitTimedOut,
 )
+from airflow_provider_pipehooks.handlers.event.enabling import ENABLE_KEY
 from airflow_provider_pipehooks.handlers.event_hooks import EventHooks, on_event_hook
 from airflow_provider_pipehooks.operators.databricks_jobs import DatabricksSubmitRunOperator
 from airflow_provider_pipehooks.operators.databricks_pipelines import (
@@ -26,7 +27,7 @@ from airflow_provider_pipehooks.operators.databricks_pipelines import (
 )
 from airflow_provider_pipehooks.services.databricks_pipelines import MARK
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
-from airflow_provider_pipehooks.tasks.listening import ENABLE_KEY, EVENTS_KEY
+from airflow_provider_pipehooks.tasks.listening import EVENTS_KEY
 from tests.task_context import Try, crashed_before_the_answer, resume, run
 
 Connect = Callable[..., None]

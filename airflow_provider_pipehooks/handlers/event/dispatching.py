@@ -85,12 +85,10 @@ class EventDispatcher:
         """A new update of the pipeline begins with every hook on, and no failures."""
         origin = event.get("origin")
         update_id = origin.get("update_id") if isinstance(origin, Mapping) else None
-        if not isinstance(update_id, str) or update_id in self._updates:
-            return
-        is_first = not self._updates
-        self._updates.append(update_id)
-        if not is_first:
-            self.enable()
+        if isinstance(update_id, str) and update_id and update_id not in self._updates:
+            self._updates.append(update_id)
+            if any(hook.failures or not hook.enabled for hook, _ in self._hooks):
+                self.enable()
 
     def enable(self, names: Collection[str] | None = None) -> None:
         """Switch hooks on again, with no failures.

@@ -1,4 +1,4 @@
-"""HOOKS: ``pipehooks hooks replay``: runs event hooks over events that were recorded.
+"""HOOKS: ``pipehooks hooks replay``: runs event hooks over events that were recorded, or are in a log.
 
 What is recorded may be what the REST API answered, or rows of the event-log table, where objects are texts:
 JSON lines, a list, or pages with ``events``. So a hook can be tried on last week's failure before it is
@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import runpy
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.core.event_cursor import EventCursor
 from airflow_provider_pipehooks.core.events import HookProgress
+from airflow_provider_pipehooks.handlers.event import enabling
 from airflow_provider_pipehooks.handlers.event_hooks import EventHooks, hooks_in, on_event_hook
+from airflow_provider_pipehooks.services.pipeline_log import read_page, unread
 
 #: In rows of the event-log table these are texts.
 _OBJECTS = ("details", "origin", "error", "sequence", "truncation")
@@ -79,8 +84,44 @@ def _object(key: str, value: Any) -> Any:
         return value
 
 
+def logged(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The events of a pipeline's log, oldest first, page by page.
+
+    :raises ConfigurationError: no such pipeline or connection, or a time that is none.
+    """
+    from airflow_provider_pipehooks.hooks.registry import open_hook
+    from airflow_provider_pipehooks.services.databricks_pipelines import NAME, DatabricksPipelines
+
+    since, hook = since_of(given.since), open_hook(NAME, given.conn_id)
+    is_id = re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", given.pipeline)
+    by_name = DatabricksPipelines().pipeline_id_by_name
+    pipeline_id = given.pipeline if is_id else hook.call(by_name(given.pipeline))
+    cursor = EventCursor(since)
+    for page in unread(lambda at, token: hook.call(read_page(pipeline_id, since=at, token=token)), cursor):
+        for event in page:
+            if cursor.is_new(event):
+                yield event
+                cursor.handled(event)
+
+
+def since_of(text: str, now: datetime | None = None) -> datetime:
+    """A time, or so long before now: ``60d``, ``12h``, ``30m``.
+
+    :raises ConfigurationError: neither.
+    """
+    now = now or datetime.now(timezone.utc)
+    if match := re.fullmatch(r"([0-9]{1,5})([dhm])", text.strip()):
+        unit = {"d": "days", "h": "hours", "m": "minutes"}[match[2]]
+        return now - timedelta(**{unit: int(match[1])})
+    try:
+        time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError as err:
+        raise ConfigurationError(f"--since is {text!r}: give 60d, 12h, or an ISO 8601 time.") from err
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
 def run(argv: list[str]) -> int:
-    """``pipehooks hooks replay --events FILE my_hooks.py``.
+    """``pipehooks hooks replay --events FILE my_hooks.py``, and ``pipehooks hooks enable DAG RUN TASK``.
 
     :return: 0 when no hook failed, 1 when one did, 2 when it was called wrongly.
     """
@@ -90,14 +131,19 @@ def run(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     replay = commands.add_parser("replay", help="run the hooks of a file over recorded events")
     replay.add_argument("hooks", type=Path, help="a Python file with functions under @on_event_hook")
-    replay.add_argument("--events", type=Path, required=True, help="JSON lines, a list, or pages of events")
+    source = replay.add_mutually_exclusive_group(required=True)
+    source.add_argument("--events", type=Path, help="a file: JSON lines, a list, or pages of events")
+    source.add_argument("--pipeline", help="id or name of a pipeline, whose log is read")
+    replay.add_argument("--since", default="60d", help="of its log: 60d, 12h or an ISO 8601 time; 60d is all")
+    replay.add_argument("--conn-id", default="databricks_default", help="Airflow's connection")
     for name, what in {"type": "event type", "level": "level", "dataset": "table or flow, as a glob"}.items():
         replay.add_argument(f"--{name}", action="append", help=f"only events of this {what}; may be repeated")
     replay.add_argument("--timeout", metavar="SECONDS", help="end a call that takes longer; without: none")
+    enabling.add_parser(commands)
     given = parser.parse_args(argv)
     try:
-        return _replay(given)
-    except ConfigurationError as err:
+        return enabling.enable(given) if given.command == "enable" else _replay(given)
+    except (ConfigurationError, RemoteCallError) as err:
         print(f"pipehooks: {err}", file=sys.stderr)
         return 2
 
@@ -140,7 +186,7 @@ def _replay(given: argparse.Namespace) -> int:
 
     began_s = time.monotonic()
     with hooks.dispatcher(record=count) as dispatcher:
-        for event in recorded(given.events):
+        for event in recorded(given.events) if given.events else logged(given):
             dispatcher.handle(event)
     print(
         f"{dispatcher.seen:,} events, {len(hooks)} hooks, {dispatcher.calls:,} calls, "
