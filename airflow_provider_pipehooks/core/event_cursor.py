@@ -165,9 +165,10 @@ _FIELDS: Mapping[str, Types] = {
 def sortable(timestamp: Any) -> str:
     """A time of the log as a text that sorts: 19 characters to the second, 9 digits of it; "" for none."""
     match = _UTC.fullmatch(timestamp) if isinstance(timestamp, str) else None
-    if match is not None:
-        return match[1] + (match[2] or "").ljust(9, "0")
     try:
+        if match is not None:
+            datetime.fromisoformat(match[1])  # a moment that there is
+            return match[1] + (match[2] or "").ljust(9, "0")
         time = datetime.fromisoformat(str(timestamp).replace("Z", "+00:00"))
         time = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
         return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S%f000")

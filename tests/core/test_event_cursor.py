@@ -52,6 +52,7 @@ def after_a_restart(cursor: EventCursor, kept: dict[int, Any]) -> EventCursor:
         (None, ""),
         (1700000000000, ""),
         ("9999-12-31T23:59:59-01:00", ""),
+        ("2026-13-45T99:99:99Z", ""),
     ],
 )
 def test_times_sort_whatever_their_digits_and_zone(timestamp: Any, expected: str) -> None:

@@ -36,7 +36,8 @@ def enable(given: argparse.Namespace) -> int:
     task = (given.dag_id, given.run_id, given.task_id, given.map_index)
     if not remember_for(*task, key=ENABLE_KEY, record={"hooks": given.hook}):
         raise ConfigurationError(
-            f"There is no task {given.task_id!r} in run {given.run_id!r} of {given.dag_id!r}."
+            f"There is no task {given.task_id!r} with index {given.map_index} in run {given.run_id!r} of DAG "
+            f"{given.dag_id!r}."
         )
     named = ", ".join(given.hook) or "all hooks that are off"
     print(f"{named}: switched on when the task reads on in its event log.")

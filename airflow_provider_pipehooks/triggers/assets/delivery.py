@@ -3,6 +3,8 @@
 A trigger hands an event to its triggerer, which stores it about a second later and says nothing back. So the
 run is written down as *sent* first, and counts as reported once its event is known to have arrived: by the
 DAG run that it started, or by time. ``docs/decisions/0008-asset-events-one-by-one.md`` has the reasons.
+
+What is reported may be something else than a run: all that is asked of it here is a number and a label.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from airflow_provider_pipehooks.compat.questions import count_dag_runs
-from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.core.run_cursor import Cursor
-from airflow_provider_pipehooks.triggers.assets.rounds import Watcher
+from airflow_provider_pipehooks.core.run_cursor import Sent
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 log = logging.getLogger(__name__)
 
@@ -47,31 +50,82 @@ class Store(Protocol):
         """Write a value, which may not be None."""
 
 
-class Delivery:
+class Reported(Protocol):
+    """Something that is reported once."""
+
+    @property
+    def run_id(self) -> int | str:
+        """Its number."""
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+
+
+class Cursor(Protocol):
+    """Where a watcher stands; never changed, but replaced. Those that are equal are stored equal."""
+
+    @property
+    def owed(self) -> tuple[Any, ...]:
+        """What is still to be reported."""
+
+    @property
+    def sent(self) -> Sent | None:
+        """What is being reported."""
+
+    def send(self, run_id: int, dag_runs: int | None) -> Self: ...
+
+    def arrived(self) -> Self: ...
+
+    def send_again(self) -> Self: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+T = TypeVar("T", bound=Reported)
+T_co = TypeVar("T_co", bound=Reported, covariant=True)
+C = TypeVar("C", bound=Cursor)
+
+
+class Watcher(Protocol[C, T_co]):
+    """Has something to report.
+
+    :param cursor: None until its first round.
+    """
+
+    cursor: C | None
+
+    def next_run(self) -> T_co | None:
+        """The next one to report; None when there is none."""
+
+
+class Delivery(Generic[C, T]):
     """Reports the runs of one watcher.
 
     :param stores: of the assets that the watcher is attached to, with the same cursor in each; none keeps
         the cursor in memory only.
+    :param read: makes a cursor of what was stored; raises ValueError for anything else.
     :param dag_id: the DAG whose runs tell that an event has arrived; None goes by time.
     :param clock: seconds, of this process only.
     """
 
     def __init__(
         self,
-        watcher: Watcher,
+        watcher: Watcher[C, T],
         stores: list[Store],
         key: str,
         dag_id: str | None = None,
         *,
+        read: Callable[[Any], C],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.watcher, self.stores, self.key, self.dag_id = watcher, stores, key, dag_id
-        self._clock = clock
-        self._saved: Cursor | None = None
+        self._read_cursor, self._clock = read, clock
+        self._saved: C | None = None
         self._saved_s = 0.0
-        #: Since when we wait for the event on its way, and whether this process has sent it.
+        #: Since when we wait for the event on its way, and of what, if this process has sent it.
         self._since_s: float | None = None
-        self._is_ours = False
+        self._ours: T | None = None
         self._looks = 0
 
     async def load(self) -> None:
@@ -80,7 +134,7 @@ class Delivery:
             if (record := await self._read(store)) is None:
                 continue
             try:
-                self.watcher.cursor = self._saved = Cursor.from_json(record)
+                self.watcher.cursor = self._saved = self._read_cursor(record)
                 return
             except ValueError as err:
                 log.error("The cursor %r is not used; beginning as if for the first time: %s", self.key, err)
@@ -107,11 +161,11 @@ class Delivery:
                 await asyncio.sleep(AGAIN_S)
 
     @property
-    def cursor(self) -> Cursor:
+    def cursor(self) -> C:
         assert self.watcher.cursor is not None
         return self.watcher.cursor
 
-    async def runs(self, within_s: float) -> AsyncIterator[Run]:
+    async def runs(self, within_s: float) -> AsyncIterator[T]:
         """The runs to report now; each counts as sent from the moment it is yielded.
 
         :param within_s: come back after about so long, for the next round; the rest stays owed.
@@ -127,9 +181,11 @@ class Delivery:
             elif (run := self.watcher.next_run()) is None:
                 break
             else:
-                self.watcher.cursor = self.cursor.send(int(run.run_id), await self._dag_runs())
+                dag_runs = await self._dag_runs()
+                # Not before: while we ask, the watcher may have been given more.
+                self.watcher.cursor = self.cursor.send(int(run.run_id), dag_runs)
                 await self.save()
-                self._since_s, self._is_ours, self._looks = self._clock(), True, 0
+                self._since_s, self._ours, self._looks = self._clock(), run, 0
                 yield run
         saved = self._saved
         if (
@@ -156,7 +212,7 @@ class Delivery:
             fewer = dag_runs < sent.dag_runs
             self.watcher.cursor = self.cursor.send(sent.run_id, dag_runs) if fewer else self.cursor.arrived()
             return not fewer
-        if not self._is_ours:
+        if self._ours is None:
             again = sent.dag_runs is None or waited_s >= SETTLE_S
             if again:
                 self.watcher.cursor = self.cursor.send_again()
@@ -167,11 +223,11 @@ class Delivery:
             arrived = waited_s >= IDLE_S and not await self._dag_runs("queued", "running")
             if arrived:
                 log.warning(
-                    "DAG %r has not started within %.0f s of the event of run %s. Is it paused, or is dag_id "
+                    "DAG %r has not started within %.0f s of the event of %s. Is it paused, or is dag_id "
                     "not the DAG that this asset starts? Going on.",
                     self.dag_id,
                     waited_s,
-                    sent.run_id,
+                    self._ours.label,
                 )
         if arrived:
             self.watcher.cursor = self.cursor.arrived()

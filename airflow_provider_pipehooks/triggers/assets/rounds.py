@@ -127,7 +127,8 @@ async def rounds(
                     in_a_row = 0
                 except Exception as err:
                     in_a_row += 1
-                    again_s = clock() + _trouble(source, err, in_a_row)
+                    whose = f"the runs of {source.conn_id}"
+                    again_s = clock() + trouble(whose, source.poll_interval_s, err, in_a_row)
                     # A new token or host helps at once; for anything else it does no harm.
                     await hook.areread()
             yield seen
@@ -144,22 +145,19 @@ def _open(source: Source) -> tuple[RemoteHook, Look]:
     return open_hook(source.service, source.conn_id, source.account_id), Look(lists_of(source.service))
 
 
-def _trouble(source: Source, err: Exception, in_a_row: int) -> float:
+def trouble(whose: str, poll_interval_s: float, err: Exception, in_a_row: int) -> float:
     """Tell of a look that failed.
 
+    :param whose: what was looked at.
     :return: seconds until the next one.
     """
-    pause_s = min(source.poll_interval_s * 2.0 ** min(in_a_row - 1, 16), LONGEST_PAUSE_S)
+    pause_s = min(poll_interval_s * 2.0 ** min(in_a_row - 1, 16), LONGEST_PAUSE_S)
     if isinstance(err, RemoteCallError):
         pause_s = max(pause_s, err.retry_after_s or 0.0)
     if isinstance(err, PipehooksError):
         log.warning(
-            "Look %s in a row at the runs of %s failed; the next one in %.0f s: %s",
-            in_a_row,
-            source.conn_id,
-            pause_s,
-            err,
+            "Look %s in a row at %s failed; the next one in %.0f s: %s", in_a_row, whose, pause_s, err
         )
     else:
-        log.exception("A look at the runs of %s crashed; the next one in %.0f s", source.conn_id, pause_s)
+        log.exception("A look at %s crashed; the next one in %.0f s", whose, pause_s)
     return pause_s

@@ -1,0 +1,605 @@
+"""WATCH: one reading of a pipeline's event log for all watchers of its events, in one triggerer process.
+
+While nothing happens, the log is asked for its last event only. When that is another one, and now and then
+for events that come late, the log is read on, page by page, from where the first of the watchers stands. Each
+watcher takes what it is for as the pages come, and leaves what it has no room for: it has that read again
+when it has reported some. So a DAG that is slow holds up nobody else, and no backlog fills the memory.
+
+Airflow's shared stream only wakes the watchers; were the pages sent through it, they would pile up there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_pipehooks.core.errors import NotFound, RemoteCallError
+from airflow_provider_pipehooks.core.event_cursor import EventCursor, as_filter, digest_of, sortable
+from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, known, reading
+from airflow_provider_pipehooks.core.run_cursor import Sent
+from airflow_provider_pipehooks.core.texts import storable
+from airflow_provider_pipehooks.handlers.event.filters import Where, datasets_of
+from airflow_provider_pipehooks.services.pipeline_log import LogPage, read_newest, read_page
+from airflow_provider_pipehooks.services.reading import object_or_empty, objects, words_or_none
+from airflow_provider_pipehooks.triggers.assets.rounds import FIRST_LOOK_S, trouble
+
+if TYPE_CHECKING:
+    from airflow_provider_pipehooks.hooks.remote import RemoteHook
+
+log = logging.getLogger(__name__)
+
+Event = Mapping[str, Any]
+
+#: Events asked for at a time. Some hundred kB, which the triggerer's event loop can read in a few ms.
+PAGE = 250
+#: How often the log is read again from before its last event, though that is still the same.
+SWEEP_S = 60.0
+#: Events that a watcher holds to report; of those after them it knows only that there are some.
+MOST_OWED = 500
+#: Reported ones that a cursor knows by their ids: 13 characters each, below the 65,535 bytes of Airflow's
+#: ``[state_store] max_value_storage_bytes`` with the event on its way. See :class:`EventCursor`.
+MOST_IDS = 4_000
+#: A record of an event, as JSON.
+MOST_BYTES = 6_000
+#: A remote's clock may be ahead of ours by no more than that.
+CLOCKS_DIFFER = timedelta(hours=1)
+#: Pages that are refused in a row, without getting on.
+_MOST_EXPIRED = 3
+_LONGEST_ID = 100
+_MOST_COUNT = 2**63 - 1
+#: To make a record fit: characters of the message, of any other text, and expectations.
+_SIZES = ((2_000, 300, 20), (1_000, 200, 8), (400, 100, 3), (100, 40, 0))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose log to read, and how often. Watchers of equal sources share a reading.
+
+    :param pipeline_name: instead of the id.
+    """
+
+    conn_id: str
+    pipeline_id: str | None
+    pipeline_name: str | None
+    poll_interval_s: float
+
+    def __str__(self) -> str:
+        return f"the events of pipeline {self.pipeline_name or self.pipeline_id} of {self.conn_id}"
+
+
+# --- which events, and what is told of them ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which events a watcher is for. Only STABLE ones, as hooks get, and those that tell no maturity.
+
+    :param states: of updates, in lower case; None takes any, and events of any other type.
+    :param dropped_rows: only flows whose expectations failed for some rows.
+    """
+
+    where: Where = field(default_factory=Where)
+    states: frozenset[str] | None = None
+    dropped_rows: bool = False
+
+    def fits(self, event: Event) -> bool:
+        kind = event.get("event_type")
+        if event.get("maturity_level") not in (None, "STABLE") or kind == "hook_progress":
+            return False
+        if not self.where.fits(event):
+            return False
+        if self.dropped_rows:
+            return kind == "flow_progress" and _has_failures(_quality_of(event))
+        if self.states is None:
+            return True
+        if kind == "update_progress":
+            return _state_of(event) in self.states
+        return bool(self.where.event_type)
+
+
+def _details_of(event: Event, kind: str) -> Mapping[str, Any]:
+    return object_or_empty(object_or_empty(event.get("details")).get(kind))
+
+
+def _state_of(event: Event) -> str | None:
+    """Of an update or a flow, in lower case."""
+    state = _details_of(event, "update_progress").get("state")
+    word = words_or_none(state) or words_or_none(_details_of(event, "flow_progress").get("status"))
+    return word.lower() if word else None
+
+
+def _quality_of(event: Event) -> Mapping[str, Any]:
+    return object_or_empty(_details_of(event, "flow_progress").get("data_quality"))
+
+
+def _has_failures(quality: Mapping[str, Any]) -> bool:
+    rules = objects(quality.get("expectations"))
+    return _count(quality.get("dropped_records")) > 0 or any(_count(r.get("failed_records")) for r in rules)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, str) and len(value) < 19 and value.isdecimal():
+        value = int(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return int(min(value, _MOST_COUNT)) if is_number and value > 0 else 0
+
+
+def record_of(event: Event, source: Source) -> dict[str, Any]:
+    """What is told of an event: JSON that is at most :data:`MOST_BYTES` long, with texts that can be stored.
+
+    :param source: tells the pipeline of an event that does not.
+    """
+    record: dict[str, Any] = {}
+    for message, text, rules in _SIZES:
+        record = _record_of(event, source, message, text, rules)
+        if len(json.dumps(record)) <= MOST_BYTES:
+            break
+    return record
+
+
+def _record_of(event: Event, source: Source, message: int, text: int, rules: int) -> dict[str, Any]:
+    def words(value: Any, most: int = text) -> str | None:
+        # Cut first: it may be megabytes.
+        return words_or_none(storable(value[: 2 * most]), most) if isinstance(value, str) else None
+
+    short = min(text, _LONGEST_ID)
+    origin = object_or_empty(event.get("origin"))
+    quality = _quality_of(event)
+    return {
+        "id": words(event.get("id"), short),
+        "timestamp": words(event.get("timestamp"), 40),
+        "event_type": words(event.get("event_type"), short),
+        "level": words(event.get("level"), 20),
+        "message": words(event.get("message"), message),
+        "pipeline_id": words(origin.get("pipeline_id"), short) or words(source.pipeline_id, short),
+        "pipeline_name": words(origin.get("pipeline_name")) or words(source.pipeline_name),
+        "update_id": words(origin.get("update_id"), short),
+        "dataset": next((words(name) for name in datasets_of(event) if name.strip()), None),
+        "state": words(_state_of(event), 40),
+        "data_quality": _told_quality(quality, rules, words) if quality else None,
+    }
+
+
+def _told_quality(
+    quality: Mapping[str, Any], most: int, words: Callable[[Any], str | None]
+) -> dict[str, Any]:
+    """Numbers as numbers; of the expectations those that failed first, as many as have room."""
+    given = objects(quality.get("expectations"))
+    rules = [
+        {
+            "name": words(rule.get("name")),
+            "dataset": words(rule.get("dataset")),
+            "passed_records": _count(rule.get("passed_records")),
+            "failed_records": _count(rule.get("failed_records")),
+        }
+        for rule in sorted(given, key=lambda rule: _count(rule.get("failed_records")), reverse=True)[:most]
+    ]
+    told = {"dropped_records": _count(quality.get("dropped_records")), "expectations": rules}
+    return {**told, "left_out": len(given) - len(rules)} if len(given) > len(rules) else told
+
+
+def _time_of(event: Event) -> str:
+    """As it sorts; "" for none, or one that no calendar has."""
+    found = sortable(event.get("timestamp"))
+    try:
+        datetime.fromisoformat(found[:19])
+    except ValueError:
+        return ""
+    return found
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """An event to report: no more of it than is told.
+
+    :param key: its id and time, by which cursors know it.
+    """
+
+    key: Mapping[str, str]
+    record: Mapping[str, Any]
+
+    @property
+    def time(self) -> str:
+        return sortable(self.key["timestamp"])
+
+    @cached_property
+    def run_id(self) -> int:
+        """Its number."""
+        return _number_of(self.key)
+
+    @property
+    def label(self) -> str:
+        return f"{self.record.get('event_type')} event {self.key['id']}"
+
+
+def _key_of(event: Event) -> dict[str, str]:
+    """What an event is known by; one without a usable id by all that it holds.
+
+    :raises ValueError: it cannot be told from others.
+    """
+    found = _time_of(event)
+    return {"id": _id_of(event), "timestamp": f"{found[:19]}.{found[19:]}Z" if found else ""}
+
+
+def _id_of(event: Event) -> str:
+    known_by = event.get("id")
+    if isinstance(known_by, str) and 0 < len(known_by) <= _LONGEST_ID:
+        return storable(known_by)
+    try:
+        return f"{digest_of(event):016x}"
+    except RecursionError as err:
+        raise ValueError("it has no id, and is nested too deeply") from err
+
+
+def _number_of(key: Mapping[str, str]) -> int:
+    """Of the 63 bits that a database holds."""
+    return digest_of(key) >> 1
+
+
+# --- where a watcher stands -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A watcher's cursor, as :class:`Delivery <triggers.assets.delivery.Delivery>` asks for it.
+
+    :param handled: the events that were reported, by id, and the times up to which the log was read. It
+        goes on with this place and those made of it.
+    :param newest: of those that were read: what makes this place another one.
+    :param owed: events to report, in this order. They are not stored, but read again.
+    :param sent: the one that is being reported, with ``on_way``.
+    """
+
+    handled: EventCursor = field(compare=False, repr=False)
+    newest: str = ""
+    owed: tuple[LogEvent, ...] = ()
+    sent: Sent | None = None
+    on_way: LogEvent | None = None
+    chunks: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def send(self, run_id: int, dag_runs: int | None) -> Place:
+        known_ones = (*self.owed, *([self.on_way] if self.on_way else []))
+        event = next(each for each in known_ones if each.run_id == run_id)
+        owed = tuple(each for each in self.owed if each is not event)
+        return replace(self, owed=owed, sent=Sent(run_id=run_id, dag_runs=dag_runs), on_way=event)
+
+    def arrived(self) -> Place:
+        assert self.on_way is not None
+        self.report(self.on_way.key)
+        return replace(self, sent=None, on_way=None)
+
+    def send_again(self) -> Place:
+        assert self.on_way is not None
+        return replace(self, owed=(self.on_way, *self.owed), sent=None, on_way=None)
+
+    def report(self, key: Mapping[str, str]) -> None:
+        """Take an event for reported. The newest is moved as events are read, not by this."""
+        if self.handled.is_new(key):
+            self.handled.handled(key, latest="")
+
+    def to_json(self) -> dict[str, Any]:
+        """What the asset state store keeps: to read again from the first event that is not reported."""
+        self.chunks.update(self.handled.new_chunks())
+        handled = self.handled.to_json()
+        for number in [each for each in self.chunks if each < handled["first_chunk"]]:
+            del self.chunks[number]
+        handled["settled"] = min((handled["settled"], *(each.time for each in self.owed if each.time)))
+        return {
+            VERSION_KEY: VERSION,
+            "handled": handled,
+            "chunks": {str(number): chunk for number, chunk in self.chunks.items()},
+            "sent": self._sent_json(),
+        }
+
+    def _sent_json(self) -> dict[str, Any] | None:
+        if self.sent is None or self.on_way is None:
+            return None
+        return {**self.on_way.key, "dag_runs": self.sent.dag_runs, "record": dict(self.on_way.record)}
+
+    @classmethod
+    def from_json(cls, record: Any) -> Place:
+        """:raises ValueError: not the record of such a cursor; quotes it."""
+        with reading("a cursor of pipeline events", record):
+            chunks = {int(number): chunk for number, chunk in record.get("chunks", {}).items()}
+            handled = EventCursor(most_ids=MOST_IDS)
+            handled.restore(record["handled"], chunks.__getitem__)
+            handled.floor()
+            handled.floor(settled=True)  # its times are times
+            place = cls(handled=handled, newest=handled.newest, chunks=chunks)
+            if (sent := record.get("sent")) is None:
+                return place
+            key = known(sent, {"id": TEXT, "timestamp": TEXT})
+            counted = known(sent, {"dag_runs": (*NUMBER, type(None))}).get("dag_runs")
+            event = LogEvent({"id": key["id"], "timestamp": key["timestamp"]}, dict(sent["record"]))
+            return replace(place, sent=Sent(run_id=event.run_id, dag_runs=counted), on_way=event)
+
+
+@dataclass(eq=False)
+class Watcher:
+    """One watcher: what it is for, and where it stands.
+
+    :param since: where it begins if it has no cursor: None with what happens from now on.
+    :param cursor: None until it has begun.
+    """
+
+    source: Source
+    wanted: Wanted
+    since: datetime | None = None
+    cursor: Place | None = None
+    #: There may be something in the log that it has not seen.
+    behind: bool = True
+    #: When the reading began that has not come to the end of the log yet.
+    reading_since: str | None = None
+    #: It begins behind all that is in the log, and so looks at that first.
+    _beginning: Place | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it is worth reading for: it is not, for one event at a time."""
+        return self.cursor is None or len(self.cursor.owed) <= MOST_OWED // 2
+
+    def begin(self, newest: str) -> None:
+        """Find a place, before a reading.
+
+        :param newest: the time of the last event; "" where there is none.
+        """
+        if self.cursor is not None:
+            return
+        handled = EventCursor(self.since, most_ids=MOST_IDS)
+        if self.since is not None:
+            self.cursor = Place(handled=handled)
+            return
+        handled.since = handled.newest = newest
+        self.reading_since = None
+        self._beginning = Place(handled=handled, newest=newest)
+
+    def floor(self) -> str | None:
+        """From when on it has to read; None from the first event."""
+        place = self.cursor or self._beginning
+        if place is None:
+            return None
+        if self.reading_since is not None:
+            return as_filter(place.handled.newest)
+        return place.handled.floor(settled=True)
+
+    def take(self, events: Sequence[Event], latest: str) -> bool:
+        """Take in the next events of a reading.
+
+        :param latest: a time that no event can have: one that has it all the same would have all that follow
+            it left unread.
+        :return: whether it had room for all.
+        """
+        place = self.cursor or self._beginning
+        if place is None:
+            return False
+        owed = {each.run_id: each for each in place.owed}
+        seen = owed.keys() | ({place.on_way.run_id} if place.on_way else set())
+        had_room = True
+        for event in events:
+            key = self._wanted(event)
+            if key is None or not place.handled.is_new(key) or (number := _number_of(key)) in seen:
+                pass
+            elif self.cursor is None:
+                place.report(key)
+            elif len(owed) >= MOST_OWED:
+                had_room = False
+                break
+            else:
+                owed[number] = LogEvent(key, record_of(event, self.source))
+                seen.add(number)
+            if place.handled.newest < (at := _time_of(event)) < latest:
+                place.handled.newest = at
+        if self.cursor is not None:
+            self.cursor = replace(place, newest=place.handled.newest, owed=tuple(owed.values()))
+        return had_room
+
+    def _wanted(self, event: Event) -> dict[str, str] | None:
+        """The key of an event that this watcher is for."""
+        try:
+            return _key_of(event) if self.wanted.fits(event) else None
+        except Exception as err:
+            # Whatever it is, it may not keep all that follow it from being read.
+            log.warning("An event of %s cannot be read, and is passed over: %r", self.source, err)
+            return None
+
+    def caught_up(self) -> None:
+        """A reading came to the end of the log.
+
+        Late events may have come into pages that it had read already: the next one begins before this one.
+        """
+        place = self.cursor or self._beginning
+        if place is not None:
+            place.handled.settle(self.reading_since or "")
+            self.cursor = replace(place, newest=place.handled.newest)
+        self._beginning = self.reading_since = None
+        self.behind = False
+
+    def next_run(self) -> LogEvent | None:
+        """The next one to report."""
+        return self.cursor.owed[0] if self.cursor and self.cursor.owed else None
+
+
+_WATCHERS: dict[Source, list[Watcher]] = {}
+
+
+@contextmanager
+def taking_part(watcher: Watcher) -> Iterator[None]:
+    """Let the log be read for this watcher."""
+    watchers = _WATCHERS.setdefault(watcher.source, [])
+    watchers.append(watcher)
+    try:
+        yield
+    finally:
+        watchers.remove(watcher)
+        if not watchers:
+            del _WATCHERS[watcher.source]
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+async def rounds(
+    source: Source,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+) -> AsyncGenerator[int, None]:
+    """Read for ever, for the watchers of a source, and wake them about once per poll interval.
+
+    In trouble nothing is read, and the remote is asked less and less often.
+
+    :return: how often they were woken.
+    """
+    hook = await _open(source)
+    reader = Reader(hook, source, clock, now)
+    in_a_row, again_s, count = 0, clock(), 0
+    try:
+        while True:
+            if not _WATCHERS.get(source):
+                await asyncio.sleep(FIRST_LOOK_S)
+                continue
+            if clock() >= again_s:
+                try:
+                    woken_s = clock()
+                    async with aclosing(reader.look(_WATCHERS[source])) as pages:
+                        async for _ in pages:
+                            if clock() - woken_s >= source.poll_interval_s:
+                                woken_s, count = clock(), count + 1
+                                yield count
+                    in_a_row = 0
+                except Exception as err:
+                    in_a_row += 1
+                    again_s = clock() + trouble(str(source), source.poll_interval_s, err, in_a_row)
+                    # A new token or host helps at once; for anything else it does no harm.
+                    await hook.areread()
+            count += 1
+            yield count
+            await asyncio.sleep(source.poll_interval_s)
+    finally:
+        await hook.aclose()
+
+
+async def _open(source: Source) -> RemoteHook:
+    from airflow_provider_pipehooks.hooks.registry import open_hook
+
+    # In a thread: what sends requests takes long to import, and the triggerer's event loop must not wait.
+    await asyncio.to_thread(import_module, "aiohttp")
+    return await asyncio.to_thread(open_hook, "databricks_pipelines", source.conn_id)
+
+
+class Reader:
+    """Reads the log of one pipeline.
+
+    :param clock: seconds, of this process only.
+    :param now: the time.
+    """
+
+    def __init__(
+        self, hook: RemoteHook, source: Source, clock: Callable[[], float], now: Callable[[], datetime]
+    ) -> None:
+        self.hook, self.source = hook, source
+        self._clock, self._now = clock, now
+        self._pipeline_id = source.pipeline_id
+        #: The last event, when everything up to it had been read.
+        self._last: str | None = None
+        self._sweep_s = clock() + SWEEP_S
+        #: The time of the newest event that was seen.
+        self._newest = ""
+        self._size = PAGE
+
+    async def look(self, all_of_them: Sequence[Watcher]) -> AsyncGenerator[None, None]:
+        """See what is new, and let the watchers take it; yields after each page."""
+        watchers = list(all_of_them)  # others may join meanwhile
+        if not any(watcher.has_room for watcher in watchers):
+            return
+        try:
+            pipeline_id = await self._find()
+            sweeps, last = self._clock() >= self._sweep_s, self._last
+            if not sweeps or any(watcher.cursor is None for watcher in watchers):
+                last = await self._ask_for_the_last(pipeline_id, watchers)
+            is_new = sweeps or last != self._last
+            for watcher in watchers:
+                watcher.behind |= is_new
+            behind = [watcher for watcher in watchers if watcher.behind and watcher.has_room]
+            async with aclosing(self._read(pipeline_id, behind)) as pages:
+                async for _ in pages:
+                    yield
+        except NotFound:
+            # Another one may have its name by now.
+            self._pipeline_id = self.source.pipeline_id
+            raise
+        if is_new:
+            self._last, self._sweep_s = last, self._clock() + SWEEP_S
+
+    async def _find(self) -> str:
+        if self._pipeline_id is None:
+            from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
+
+            name = self.source.pipeline_name or ""
+            self._pipeline_id = await self.hook.acall(DatabricksPipelines().pipeline_id_by_name(name))
+        return self._pipeline_id
+
+    async def _ask_for_the_last(self, pipeline_id: str, watchers: Sequence[Watcher]) -> str | None:
+        """The id of the last event; whoever has to begin does so behind it."""
+        event = await self.hook.acall(read_newest(pipeline_id))
+        time = _time_of(event) if event else ""
+        if event and not "" < time < self._latest():
+            time = sortable(self._now().isoformat())
+        for watcher in watchers:
+            watcher.begin(time)
+        self._newest = max(self._newest, time)
+        try:
+            return _id_of(event) if event else None
+        except ValueError:
+            return None
+
+    def _latest(self) -> str:
+        return sortable((self._now() + CLOCKS_DIFFER).isoformat())
+
+    async def _read(self, pipeline_id: str, watchers: list[Watcher]) -> AsyncGenerator[None, None]:
+        """Read on from where the first of them stands, up to the end of the log."""
+        since, token, expired = min((each.floor() or "" for each in watchers), default=""), None, 0
+        begun, reached = self._newest, since
+        while watchers:
+            page = await self._page(pipeline_id, since or None, token)
+            if page.expired:
+                expired = expired + 1 if reached == since else 1
+                if expired > _MOST_EXPIRED:
+                    raise RemoteCallError("Every next page of the event log is refused.", retryable=True)
+                since, token = reached, None
+                continue
+            for watcher in watchers:
+                if watcher.reading_since is None:
+                    watcher.reading_since = begun or page.read_at
+            latest = self._latest()
+            watchers = [watcher for watcher in watchers if watcher.take(page.events, latest)]
+            times = [time for time in map(_time_of, page.events) if time < latest]
+            self._newest = max([self._newest, *times])
+            reached = max([reached, *(as_filter(time) or "" for time in times)])
+            yield
+            if page.token is None or page.token == token:
+                break
+            token = page.token
+        for watcher in watchers:
+            watcher.caught_up()
+        self._size = min(PAGE, 4 * self._size)
+
+    async def _page(self, pipeline_id: str, since: str | None, token: str | None) -> LogPage:
+        """A page; smaller ones where that many events are more than is read of one answer."""
+        while True:
+            try:
+                call = read_page(pipeline_id, since=since, token=token, size=self._size)
+                return await self.hook.acall(call)
+            except RemoteCallError as err:
+                if err.status_code != 200 or self._size <= 1:
+                    raise
+                self._size = max(1, self._size // 4)
