@@ -271,8 +271,9 @@ class Listening:
     def _drain(self, stop_s: float) -> None:
         """Read until the end of the update was told and nothing more comes, or the time is over."""
         while True:
-            before = self.cursor.count
-            all_read = self.read(max(0.0, stop_s - self._clock()))
+            # What an earlier read has left of a page says nothing of what has come since.
+            before, begins = self.cursor.count, self._rest is None
+            all_read = self.read(max(0.0, stop_s - self._clock())) and begins
             if all_read and self.cursor.count == before and self._newest_update in self._ended:
                 return
             if self._clock() >= stop_s:
