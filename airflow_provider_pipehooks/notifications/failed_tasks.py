@@ -119,6 +119,10 @@ def alert_of(context: Mapping[str, Any]) -> Alert:
         return ref.alert((), happened="missed its deadline")
     if "ti" in context and "reason" not in context:
         task = task_of(context)
+        # Not every error that is told has failed the task: one of its hooks may have been switched off.
+        goes_on: str | None = getattr(context.get("exception"), "happened", None)
+        if goes_on is not None:
+            return ref.alert([replace(task, state="running")], happened=goes_on)
         return ref.alert([task], happened=_HAPPENED[task.state])
     reason = context.get("reason")
     if reason == "success":

@@ -40,6 +40,9 @@ ON_DISABLED = Callable[[Any], Any]
 class HookDisabled(PipehooksError):
     """An event hook failed too often in a row and gets no more events of this update."""
 
+    #: Alerts say this instead of "failed": the task goes on.
+    happened = "goes on without one of its event hooks"
+
 
 class JoinsPipeline(JoinsRun):
     """Mixed into operators and sensors of pipelines.

@@ -20,6 +20,8 @@ from airflow_provider_pipehooks.core.errors import (
 )
 from airflow_provider_pipehooks.handlers.event.enabling import ENABLE_KEY
 from airflow_provider_pipehooks.handlers.event_hooks import EventHooks, on_event_hook
+from airflow_provider_pipehooks.notifications.failed_tasks import alert_of
+from airflow_provider_pipehooks.notifications.message import body, subject
 from airflow_provider_pipehooks.operators.databricks_jobs import DatabricksSubmitRunOperator
 from airflow_provider_pipehooks.operators.databricks_pipelines import (
     DatabricksPipelineUpdateOperator,
@@ -451,6 +453,24 @@ def test_a_hook_that_fails_too_often_is_told_of_and_the_update_succeeds(standin:
     assert len(told) == 1
     assert "Hook bad DISABLED: ValueError: no" in told[0]
     assert seen.ids == [event["id"] for event in log_of(standin, pipeline_id)]
+
+
+def test_an_alert_about_a_hook_does_not_say_that_the_task_failed(standin: StandIn) -> None:
+    pipeline_id = standin.databricks_pipelines.add_pipeline(plan=Plan(polls=4))
+    alerts: list[Any] = []
+
+    @on_event_hook(max_allowable_consecutive_failures=0)
+    def bad(event: dict[str, Any]) -> None:
+        raise ValueError("no")
+
+    def tell(context: Any) -> None:
+        alerts.append(alert_of({**context, "run_id": "manual"}))
+
+    run(operator(pipeline_id, event_hooks=[bad], on_hook_disabled=tell), Try())
+    (alert,) = alerts
+    assert alert.happened == "goes on without one of its event hooks"
+    assert "failed" not in subject(alert)
+    assert "HookDisabled: Event Hook bad DISABLED: ValueError: no" in body(alert)
 
 
 def test_a_hook_is_switched_on_again_by_a_person(standin: StandIn) -> None:
