@@ -28,7 +28,7 @@ from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.handlers.event.filters import where_of
 from airflow_provider_pipehooks.hooks.registry import row_of
 from airflow_provider_pipehooks.services import databricks_pipelines
-from airflow_provider_pipehooks.triggers.assets import pipeline_rounds
+from airflow_provider_pipehooks.triggers.assets import log_events, pipeline_rounds
 from airflow_provider_pipehooks.triggers.assets.delivery import Delivery
 from airflow_provider_pipehooks.triggers.assets.rounds import Source, Watcher, rounds, taking_part
 
@@ -258,8 +258,8 @@ class PipelineEventTrigger(_Watching):
         return path, {VERSION_KEY: VERSION, **arguments}
 
     @property
-    def source(self) -> pipeline_rounds.Source:
-        return pipeline_rounds.Source(self.conn_id, self.pipeline_id, self.pipeline_name, self.poll_interval)
+    def source(self) -> log_events.Source:
+        return log_events.Source(self.conn_id, self.pipeline_id, self.pipeline_name, self.poll_interval)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[int]:
@@ -287,9 +287,9 @@ class PipelineEventTrigger(_Watching):
         pipeline = self.pipeline_id or self.pipeline_name or ""
         return ".".join(("pipehooks", "pipeline_events", self.conn_id, pipeline, self.name))
 
-    def _wanted(self) -> pipeline_rounds.Wanted:
+    def _wanted(self) -> log_events.Wanted:
         states = None if self.states is None else frozenset(self.states)
-        return pipeline_rounds.Wanted(where_of(self.where), states, self.dropped_rows)
+        return log_events.Wanted(where_of(self.where), states, self.dropped_rows)
 
 
 _PIPELINE_ARGUMENTS = tuple(signature(PipelineEventTrigger).parameters)[:-1]

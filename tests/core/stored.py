@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_pipehooks.core.changes import Change
+from airflow_provider_pipehooks.core.event_cursor import EventCursor
 from airflow_provider_pipehooks.core.events import WaitEnded, read_event
 from airflow_provider_pipehooks.core.intent import Intent
 from airflow_provider_pipehooks.core.records import VERSION_KEY
@@ -58,7 +59,29 @@ def as_json(value: Any) -> Any:
     return value.to_json()
 
 
+def event_cursor(record: Any) -> dict[str, Any]:
+    """A cursor has no equality of its own: what it would write again."""
+    cursor, chunks = EventCursor(), dict[int, Any]()
+    cursor.restore(record, chunks.__getitem__)
+    return cursor.to_json()
+
+
 FORMATS = {
+    "event cursor": Format(
+        {
+            "since": "2026-11-28T02:30:00000000000",
+            "newest": "2026-11-28T02:31:00123456000",
+            "settled": "2026-11-28T02:31:00000000000",
+            "forgotten": "",
+            "newest_id": "e7",
+            "count": 1,
+            "ids": "AAAAAAAAAAc=",
+            "first_chunk": 0,
+            "next_chunk": 0,
+        },
+        event_cursor,
+        dict,
+    ),
     "intent": Format(
         {
             "dag_id": "dag",

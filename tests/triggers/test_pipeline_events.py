@@ -26,7 +26,7 @@ from airflow_provider_pipehooks.triggers.asset_events import (
     pipeline_event_watcher,
     told_events,
 )
-from airflow_provider_pipehooks.triggers.assets import delivery, pipeline_rounds
+from airflow_provider_pipehooks.triggers.assets import delivery, log_events, pipeline_rounds
 from tests.task_context import stored
 from tests.triggers.test_asset_events import LONGEST_S, Airflow, Killed, Store, quiet, until
 
@@ -236,7 +236,7 @@ def test_what_is_hostile_hurts_nobody(shop: Pipeline) -> None:
     found, no_more = after_a_start(shop, 7, states=None)
     assert no_more
     assert [told["id"] for told in found] == ["huge", None, None, "odd", "surrogates", "flow", last]
-    assert max(len(json.dumps(told)) for told in found) <= pipeline_rounds.MOST_BYTES
+    assert max(len(json.dumps(told)) for told in found) <= log_events.MOST_BYTES
     json.dumps(found, ensure_ascii=False).encode()
     assert found[5]["timestamp"] is None
     assert ids_after_a_start(shop, 0, states=None) == ([], True)

@@ -26,17 +26,14 @@ from airflow_provider_pipehooks.standin.databricks_pipelines import World, event
 from airflow_provider_pipehooks.standin.databricks_pipelines.answers import status_json
 from airflow_provider_pipehooks.triggers.assets import pipeline_rounds
 from airflow_provider_pipehooks.triggers.assets.delivery import Delivery
-from airflow_provider_pipehooks.triggers.assets.pipeline_rounds import (
+from airflow_provider_pipehooks.triggers.assets.log_events import (
     MOST_BYTES,
-    MOST_IDS,
     LogEvent,
-    Place,
     Source,
     Wanted,
-    Watcher,
     record_of,
-    taking_part,
 )
+from airflow_provider_pipehooks.triggers.assets.pipeline_rounds import MOST_IDS, Place, Watcher, taking_part
 from tests import virtual_time
 from tests.core.anything import bounded, shaped, values
 
