@@ -47,6 +47,7 @@ class Report:
     :param seen: events of the log, each once: of other updates, too.
     :param handled: those that the hooks were given, as far as they concern any.
     :param not_handled: left when the time after the end was over; at least so many.
+    :param complete: whether the log was read to its end after the update was over.
     :param failures: calls of hooks that failed.
     :param disabled: hooks that are switched off.
     """
@@ -54,6 +55,7 @@ class Report:
     seen: int = 0
     handled: int = 0
     not_handled: int = 0
+    complete: bool = False
     failures: int = 0
     disabled: tuple[str, ...] = ()
 
@@ -63,6 +65,7 @@ class Report:
 
     def __str__(self) -> str:
         off = f"; switched off: {', '.join(self.disabled)}" if self.disabled else ""
+        off += "" if self.complete else "; the log was not read to its end"
         return (
             f"{self.seen} events seen, {self.handled} given to the hooks, {self.not_handled} not handled, "
             f"{self.failures} failures of hooks{off}"
@@ -144,6 +147,7 @@ class Listening:
         self._clock, self._sleep = clock, sleep
         self._size = PAGE
         self._rest: Iterator[list[dict[str, Any]]] | None = None
+        self._chunks: dict[int, Any] = {}
         self._ours: set[str] | None = None
         self._foreign: set[str] = set()
         #: Of the updates that concern the task: those whose end was told, and the one told of last.
@@ -262,7 +266,7 @@ class Listening:
         """
         stop_s = self._clock() + drain_s
         self._drain(stop_s)
-        if self._rest is None and self._may_have_missed:
+        if self._may_have_missed:
             self._sweep(self._clock() + drain_s)
         self.report.not_handled = self._count_rest()
         self.report.disabled = tuple(self.dispatcher.disabled)
@@ -274,6 +278,7 @@ class Listening:
             # What an earlier read has left of a page says nothing of what has come since.
             before, begins = self.cursor.count, self._rest is None
             all_read = self.read(max(0.0, stop_s - self._clock())) and begins
+            self.report.complete |= all_read
             if all_read and self.cursor.count == before and self._newest_update in self._ended:
                 return
             if self._clock() >= stop_s:
@@ -287,9 +292,14 @@ class Listening:
 
     def _sweep(self, stop_s: float) -> None:
         """Read the whole log once more, for events that came later than the overlap."""
+        if self._rest is not None and not self.read(max(0.0, stop_s - self._clock())):
+            return
         while True:
             self._rest = self._rest or self._batches(whole=True)
-            if self.read(max(0.0, stop_s - self._clock())) or self._clock() >= stop_s:
+            if self.read(max(0.0, stop_s - self._clock())):
+                self.report.complete = True
+                return
+            if self._clock() >= stop_s:
                 return
             if self._rest is None:  # it could not be read
                 self._sleep(min(DRAIN_POLL_S, max(0.0, stop_s - self._clock())))
@@ -311,8 +321,10 @@ class Listening:
     # What outlives the process
 
     def _save(self) -> None:
-        for number, chunk in self.cursor.new_chunks().items():
-            self.store.remember(f"{EVENTS_KEY}_{number}", chunk)
+        self._chunks |= self.cursor.new_chunks()
+        for number in list(self._chunks):
+            self.store.remember(f"{EVENTS_KEY}_{number}", self._chunks[number])
+            del self._chunks[number]  # not before: a store that fails is written to again
         self.store.remember(
             EVENTS_KEY,
             {

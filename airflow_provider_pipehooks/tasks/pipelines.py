@@ -48,7 +48,7 @@ class JoinsPipeline(JoinsRun):
     """Mixed into operators and sensors of pipelines.
 
     XComs besides those of every run: ``event_hooks``, where the task has some:
-    ``{"seen", "handled", "not_handled", "failures", "disabled": [...]}``.
+    ``{"seen", "handled", "not_handled", "complete", "failures", "disabled": [...]}``.
 
     :param pipeline_id: of the pipeline; or give ``pipeline_name``.
     :param event_hooks: functions under ``on_event_hook``, or ``EventHooks`` of them with a filter; called in
@@ -180,7 +180,8 @@ class JoinsPipeline(JoinsRun):
 
     def report_events(self, context: Context, report: Report) -> None:
         """Log what became of the events, push it to XCom, and end the hooks' process."""
-        (self.log.warning if report.not_handled else self.log.info)("Event hooks: %s", report)
+        is_all = report.complete and not report.not_handled
+        (self.log.info if is_all else self.log.warning)("Event hooks: %s", report)
         ledger.push(context, {REPORT_KEY: report.to_json()})
         if self._listening is not None:
             self._listening.close()

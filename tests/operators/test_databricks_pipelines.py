@@ -384,6 +384,7 @@ def test_every_stable_event_is_given_once_and_in_order(standin: StandIn, deferra
     run(operator(pipeline_id, event_hooks=[seen], deferrable=deferrable, wake_every=0.05), context)
     assert seen.ids == [event["id"] for event in log_of(standin, pipeline_id)]
     assert context.pushed["event_hooks"]["not_handled"] == 0
+    assert context.pushed["event_hooks"]["complete"]
 
 
 def test_a_deferred_task_is_woken_while_there_are_events(standin: StandIn) -> None:
@@ -528,6 +529,7 @@ def test_a_log_that_cannot_be_read_does_not_touch_the_task(
     standin.faults.add(Fault(path="/events", status=403))
     context = Try()
     assert run(operator(pipeline_id, event_hooks=[Seen()], event_drain=0.05), context)
+    assert not context.pushed["event_hooks"]["complete"]
     assert "The event log cannot be read now" in capsys.readouterr().out
 
 
