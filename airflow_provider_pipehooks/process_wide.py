@@ -23,6 +23,7 @@ KEPT: Mapping[str, str] = {
     "plugins.plugin:warn_once.cache_clear": "whether options without effect were told of",
     "tasks.turns:_NOW.clear": "the task that runs, and which operators it has executed",
     "triggers.assets.rounds:_WATCHERS.clear": "watchers of finished runs, by whom they ask",
+    "triggers.assets.pipeline_rounds:_WATCHERS.clear": "watchers of events, by whose log they read",
     "triggers.poller.gc_freeze:HEAP.forget": "at how many waits the heap is set aside again",
     "triggers.poller.watcher:_WATCHERS.clear": "the poller of each connection, for each event loop",
 }

@@ -620,6 +620,6 @@ def test_the_dags_of_the_documentation_do_as_they_say(
     exec(compile(block, "hooks.md", "exec"), names)
     (watcher,) = names[asset].watchers
     assert watcher.trigger.dag_id == dag_id
-    assert f'with DAG("{dag_id}", schedule={asset},' in block
+    assert f'"{dag_id}", schedule={asset},' in block
     events = {names[asset]: [SimpleNamespace(extra={"payload": payload})]}
     assert names[task_id].function(triggering_asset_events=events) == expected
