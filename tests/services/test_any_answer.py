@@ -17,7 +17,7 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCal
 from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.services import databricks_jobs, databricks_pipelines, dbt_cloud
+from airflow_provider_pipehooks.services import databricks_pipelines, databricks_states, dbt_cloud
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs, newest_attempts
@@ -29,10 +29,10 @@ from tests.services.driving import Body, Driven
 TAG = "pipehooks:0123456789abcdef"
 _words = st.sampled_from(
     [
-        *databricks_jobs.GOING_ON,
-        *databricks_jobs.ENDED,
-        *databricks_jobs.RESULTS,
-        *databricks_jobs.CODES,
+        *databricks_states.GOING_ON,
+        *databricks_states.ENDED,
+        *databricks_states.RESULTS,
+        *databricks_states.CODES,
         "TERMINATED",
         "HIBERNATING",
     ]
@@ -271,7 +271,7 @@ def test_any_object_is_a_dbt_run_or_a_value_error(data: dict[str, Any]) -> None:
 @given(databricks_bodies | _tasks | objects)
 def test_any_object_is_a_databricks_run_or_a_value_error(data: dict[str, Any]) -> None:
     try:
-        run = databricks_jobs.parse_run(data)
+        run = databricks_states.parse_run(data)
     except ValueError:
         return
     assert str(run.run_id) == str(data["run_id"])  # digits where a database cannot hold the number

@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_pipehooks.core.run import FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import RunState
-from airflow_provider_pipehooks.services import databricks_jobs
-from airflow_provider_pipehooks.services.databricks_jobs import WITH_FAILURES, parse_run
+from airflow_provider_pipehooks.services import databricks_states
+from airflow_provider_pipehooks.services.databricks_states import WITH_FAILURES, parse_run
 
 End = tuple[RunState | None, FailureKind | None]
 
@@ -160,9 +160,9 @@ def test_an_older_life_cycle_tells_how_it_ended(life: str, expected: End) -> Non
 
 def test_every_word_of_our_tables_has_a_row() -> None:
     lives = {life for life, _ in LIFE_CYCLES} | {state for state, _, _ in STATUS_STATES}
-    assert {*databricks_jobs.GOING_ON, *databricks_jobs.ENDED} == lives - {"HIBERNATING"}
-    assert {*databricks_jobs.RESULTS, WITH_FAILURES} == {row[0] for row in RESULTS} - {"EVAPORATED"}
-    assert {*databricks_jobs.CODES, WITH_FAILURES} == {row[0] for row in CODES} - {"EVAPORATED"}
+    assert {*databricks_states.GOING_ON, *databricks_states.ENDED} == lives - {"HIBERNATING"}
+    assert {*databricks_states.RESULTS, WITH_FAILURES} == {row[0] for row in RESULTS} - {"EVAPORATED"}
+    assert {*databricks_states.CODES, WITH_FAILURES} == {row[0] for row in CODES} - {"EVAPORATED"}
 
 
 @pytest.mark.parametrize("life", [row[0] for row in LIFE_CYCLES if row[1][0] in (RunState.RUNNING, None)])

@@ -15,7 +15,7 @@ from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import RemoteCallError, error_for
 from airflow_provider_pipehooks.core.events import StateChanged, WaitEnded
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.services import databricks_jobs, dbt_cloud
+from airflow_provider_pipehooks.services import databricks_states, dbt_cloud
 from airflow_provider_pipehooks.services.base import Request
 from airflow_provider_pipehooks.services.reading import any_id_or_none, parse_json, read_answer, url_or_none
 from tests.core.anything import bounded
@@ -90,7 +90,7 @@ def check_run(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("runs", "parse"),
-    [(dbt_runs, dbt_cloud.parse_run), (dbx_runs, databricks_jobs.parse_run)],
+    [(dbt_runs, dbt_cloud.parse_run), (dbx_runs, databricks_states.parse_run)],
     ids=["dbt", "databricks"],
 )
 @bounded
