@@ -28,7 +28,7 @@ from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.handlers.event.filters import where_of
 from airflow_provider_pipehooks.hooks.registry import row_of
 from airflow_provider_pipehooks.services import databricks_pipelines
-from airflow_provider_pipehooks.triggers.assets import log_events, pipeline_rounds
+from airflow_provider_pipehooks.triggers.assets import log_events, pipeline_rounds, place
 from airflow_provider_pipehooks.triggers.assets.delivery import Delivery
 from airflow_provider_pipehooks.triggers.assets.rounds import Source, Watcher, rounds, taking_part
 
@@ -272,7 +272,7 @@ class PipelineEventTrigger(_Watching):
     ) -> AsyncGenerator[TriggerEvent, None]:
         """Report what this watcher is for, and keep where it stands; ends with the stream only."""
         watcher = pipeline_rounds.Watcher(self.source, self._wanted(), time_of(self.since))
-        read = pipeline_rounds.Place.from_json
+        read = place.Place.from_json
         delivery = Delivery(watcher, self._stores(), self.cursor_key, self.dag_id, read=read)
         await delivery.load()
         with pipeline_rounds.taking_part(watcher):

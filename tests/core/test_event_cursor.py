@@ -95,6 +95,16 @@ def test_an_event_without_id_is_known_by_all_of_it() -> None:
     assert cursor.is_new({"message": "b"})
 
 
+def test_an_event_without_id_that_is_nested_too_deeply_is_known_by_its_texts() -> None:
+    deep: Any = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    cursor = EventCursor()
+    cursor.handled({"message": "a", "details": deep})
+    assert not cursor.is_new({"message": "a", "details": deep})
+    assert cursor.is_new({"message": "b", "details": deep})
+
+
 def test_a_time_that_cannot_be_leaves_what_follows_readable() -> None:
     cursor = EventCursor(overlap_s=0)
     cursor.handled(event(1, "2026-11-28T02:30:00.000Z"), latest=sortable("2026-11-28T03:30:00Z"))

@@ -7,7 +7,7 @@ import json
 import random
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -15,6 +15,23 @@ from typing import Any
 from airflow_provider_pipehooks.core.errors import NotFound, RemoteCallError
 from airflow_provider_pipehooks.hooks.rate import RateLimit
 from airflow_provider_pipehooks.services.base import Answer, Request
+
+
+async def driven(
+    procedure: Generator[Request, Answer, Any],
+    answered: Callable[[Request], Awaitable[Answer | RemoteCallError]],
+) -> Any:
+    """The result of a procedure whose requests are answered one after the other."""
+    answer: Answer | RemoteCallError | None = None
+    while True:
+        try:
+            if isinstance(answer, RemoteCallError):
+                request = procedure.throw(answer)
+            else:
+                request = procedure.send(answer) if answer else next(procedure)
+        except StopIteration as end:
+            return end.value
+        answer = await answered(request)
 
 
 @dataclass
@@ -40,16 +57,7 @@ class World(ABC):
         self.limits = {end: RateLimit(per_s, clock=self.clock) for end, per_s in self.rates.items()}
 
     async def acall(self, procedure: Generator[Request, Answer, Any], *, tries: int = 1) -> Any:
-        answer: Answer | RemoteCallError | None = None
-        while True:
-            try:
-                if isinstance(answer, RemoteCallError):
-                    request = procedure.throw(answer)
-                else:
-                    request = procedure.send(answer) if answer else next(procedure)
-            except StopIteration as end:
-                return end.value
-            answer = await self._answered(request)
+        return await driven(procedure, self._answered)
 
     async def _answered(self, request: Request) -> Answer | RemoteCallError:
         for limit in [limit for end, limit in self.limits.items() if request.path.endswith(end)][:1]:

@@ -145,5 +145,8 @@ def _copy(event: Event) -> dict[str, Any]:
     try:
         copied: dict[str, Any] = marshal.loads(marshal.dumps(cast("Any", event)))
     except ValueError:
-        copied = copy.deepcopy(dict(event))
+        try:
+            copied = copy.deepcopy(dict(event))
+        except RecursionError:  # as deep as a parser goes; a hook may have it, if not for its own
+            copied = dict(event)
     return copied

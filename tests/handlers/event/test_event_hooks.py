@@ -321,3 +321,13 @@ def test_no_event_breaks_the_dispatcher(odd: dict[str, Any]) -> None:
     dispatcher.handle(odd)
     dispatcher.handle({**event(), **odd})
     assert dispatcher.seen == 2
+
+
+def test_an_event_nested_without_end_is_given_all_the_same() -> None:
+    deep: Any = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    seen: list[Any] = []
+    event = {"event_type": "flow_progress", "maturity_level": "STABLE", "details": deep}
+    EventHooks([seen.append]).dispatcher().handle(event)
+    assert [each.keys() for each in seen] == [event.keys()]

@@ -423,9 +423,12 @@ def test_it_is_gone_after_close_which_may_be_said_twice(told: Told) -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
-def test_close_where_there_is_no_process() -> None:
-    with EventHooks([print]).dispatcher() as dispatcher:
+def test_close_where_there_is_no_process_changes_nothing() -> None:
+    seen: list[Any] = []
+    with EventHooks([seen.append]).dispatcher() as dispatcher:
         dispatcher.close()
+        dispatcher.handle({"event_type": "flow_progress", "maturity_level": "STABLE"})
+    assert len(seen) == 1
 
 
 def test_what_interrupts_the_task_ends_the_call(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:

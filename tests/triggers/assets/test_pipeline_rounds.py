@@ -24,7 +24,7 @@ from airflow_provider_pipehooks.services.reading import parse_json, read_error
 from airflow_provider_pipehooks.standin.databricks_jobs.errors import ApiError
 from airflow_provider_pipehooks.standin.databricks_pipelines import World, event_pages
 from airflow_provider_pipehooks.standin.databricks_pipelines.answers import status_json
-from airflow_provider_pipehooks.triggers.assets import pipeline_rounds
+from airflow_provider_pipehooks.triggers.assets import log_events, pipeline_rounds
 from airflow_provider_pipehooks.triggers.assets.delivery import Delivery
 from airflow_provider_pipehooks.triggers.assets.log_events import (
     MOST_BYTES,
@@ -33,9 +33,11 @@ from airflow_provider_pipehooks.triggers.assets.log_events import (
     Wanted,
     record_of,
 )
-from airflow_provider_pipehooks.triggers.assets.pipeline_rounds import MOST_IDS, Place, Watcher, taking_part
+from airflow_provider_pipehooks.triggers.assets.pipeline_rounds import Watcher, taking_part
+from airflow_provider_pipehooks.triggers.assets.place import MOST_IDS, Place
 from tests import virtual_time
 from tests.core.anything import bounded, shaped, values
+from tests.triggers.worlds import driven
 
 Clock = Callable[[], float]
 
@@ -282,12 +284,27 @@ def test_events_without_a_usable_id_are_told_apart_by_what_they_hold(known_by: A
     assert len(place_of(watcher).owed) == 2
 
 
-def test_an_event_that_cannot_be_read_is_passed_over_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_event_nested_without_end_is_told_like_any_other() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
     watcher = begun()
-    watcher.take([{"details": deep}, progress(id="next")], LATEST)
+    watcher.take([{"details": deep, "message": "deep"}, progress(id="next")], LATEST)
+    first, second = place_of(watcher).owed
+    assert (first.record["message"], second.key["id"]) == ("deep", "next")
+
+
+def test_an_event_that_cannot_be_read_is_passed_over_with_a_word(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key_of(event: Any) -> Any:
+        if event["id"] == "bad":
+            raise ValueError("whatever it is")
+        return log_events.key_of(event)
+
+    monkeypatch.setattr(pipeline_rounds, "key_of", key_of)
+    watcher = begun()
+    watcher.take([progress(id="bad"), progress(id="next")], LATEST)
     assert [each.key["id"] for each in place_of(watcher).owed] == ["next"]
     assert "is passed over" in caplog.text
 
@@ -423,16 +440,7 @@ class InMemory:
         self.reread = self.closed = 0
 
     async def acall(self, procedure: Generator[Request, Answer, Any]) -> Any:
-        answer: Answer | RemoteCallError | None = None
-        while True:
-            try:
-                if isinstance(answer, RemoteCallError):
-                    request = procedure.throw(answer)
-                else:
-                    request = procedure.send(answer) if answer else next(procedure)
-            except StopIteration as end:
-                return end.value
-            answer = await self._answered(request)
+        return await driven(procedure, self._answered)
 
     async def _answered(self, request: Request) -> Answer | RemoteCallError:
         self.requests.append(request)
