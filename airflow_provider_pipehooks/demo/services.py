@@ -46,6 +46,7 @@ class RemoteRun:
     """A run on a remote, as its own web page would show it.
 
     :param job_id: or a pipeline's; None for a one-time run.
+    :param noun: what the service calls it.
     """
 
     service: str
@@ -54,6 +55,7 @@ class RemoteRun:
     job_id: int | str | None
     status: str
     url: str
+    noun: str = "run"
 
 
 class Services:
@@ -101,10 +103,11 @@ class Services:
         pipeline = update.pipeline
         return RemoteRun(
             service="Databricks pipeline",
+            noun="update",
             run_id=update.update_id,
             name=pipeline.name,
             job_id=pipeline.pipeline_id,
-            status=update.state.capitalize(),
+            status=update.state.replace("_", " ").capitalize(),
             url=f"{self.standin.url}/pipelines/{pipeline.pipeline_id}/updates/{update.update_id}",
         )
 

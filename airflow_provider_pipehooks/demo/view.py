@@ -121,7 +121,7 @@ def facts(seen: Sequence[Seen]) -> Iterator[str]:
         yield from (f"{key}: {line}" for line in task_facts(each.tasks))
         if len(each.scenario.job_ids) <= LISTED_RUNS:
             for run in each.remote_runs:
-                yield f"{key}: {run.service} run {run.run_id} {run.name!r} {run.status}  {run.url}"
+                yield f"{key}: {run.service} {run.noun} {run.run_id} {run.name!r} {run.status}  {run.url}"
         elif each.has_ended:
             yield f"{key}: {', '.join(line.plain for line in run_lines(each.remote_runs))}"
         if each.has_ended:

@@ -1,10 +1,10 @@
-"""START an update of a Databricks pipeline, with event hooks on its log; or only listen to it."""
+"""START an update of a Databricks pipeline, with event hooks on its log."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk.configuration import conf
@@ -182,14 +182,12 @@ class DatabricksPipelineUpdateOperator(HasBody, JoinsPipeline, RemoteRunOperator
             )
 
     def prepare(self, context: Context) -> None:
-        self._context = context
         self._body = self.body()
         self.check_body(self._body)
         self.find_pipeline()
 
     def execute_complete(self, context: Context, *args: Any, **kwargs: Any) -> int | str:
-        self._context = context
-        self.find_pipeline()
+        self.find_pipeline(kwargs.get("run"))
         return super().execute_complete(context, *args, **kwargs)
 
     # Once
@@ -266,8 +264,6 @@ class DatabricksPipelineUpdateOperator(HasBody, JoinsPipeline, RemoteRunOperator
         Only after several looks found nothing is it taken as not accepted, and sent again. Should the first
         one arrive after all, the second is refused: a pipeline has one active update.
         """
-        if marked := self.hook.call(self.service.marked_update(intent.tag)):
-            return self._found(marked)
         body = {**self._body, "parameters": {**self._body.get("parameters", {}), MARK: intent.tag}}
         for attempt in range(1, _STARTS + 1):
             try:
@@ -306,12 +302,10 @@ class DatabricksPipelineUpdateOperator(HasBody, JoinsPipeline, RemoteRunOperator
             return run
         except RemoteCallError as err:
             self.log.info("Update %s is started, but could not be read yet: %s", update_id, err)
-            made = datetime.now(timezone.utc) - timedelta(minutes=5)
             return Run(
                 service=self.service_name,
                 run_id=update_id,
                 state=RunState.QUEUED,
                 status="started",
                 job_id=self.job,
-                created_at=made,
             )

@@ -63,7 +63,8 @@ class DatabricksPipelineUpdateSensor(JoinsPipeline, RemoteRunSensor):
         return super().poke(context)
 
     def execute_complete(self, context: Context, *args: Any, **kwargs: Any) -> Any:
-        self.find_pipeline()
+        told = kwargs.get("event") or {}
+        self.find_pipeline(told.get("run") or told.get("waits"))
         return super().execute_complete(context, *args, **kwargs)
 
     def find_run_id(self, context: Context) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.compat import ledger, memory, tries
@@ -24,8 +24,6 @@ from airflow_provider_pipehooks.tasks.listening import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.sdk import Context
 
     from airflow_provider_pipehooks.handlers.event_hooks import EventHooks
@@ -34,6 +32,7 @@ PIPELINE_BY = ("pipeline_id", "pipeline_name")
 #: Of time that a worker's wait gives to hooks before it looks at the run again.
 LONGEST_READ_S = 30.0
 MOST_A_BATCH = 100
+CLOCKS_MAY_DIFFER = timedelta(minutes=5)
 ON_DISABLED = Callable[[Any], Any]
 
 
@@ -76,11 +75,11 @@ class JoinsPipeline(JoinsRun):
     def take_hooks(
         self,
         event_hooks: EventHooks | Sequence[Any] | None,
-        event_batch_size: int = 20,
-        event_drain: float | timedelta = 30.0,
-        wake_every: float | timedelta = 60.0,
-        most_wakes: int = 60,
-        on_hook_disabled: ON_DISABLED | Sequence[ON_DISABLED] | None = None,
+        event_batch_size: int,
+        event_drain: float | timedelta,
+        wake_every: float | timedelta,
+        most_wakes: int,
+        on_hook_disabled: ON_DISABLED | Sequence[ON_DISABLED] | None,
     ) -> None:
         """Check and keep the arguments about event hooks.
 
@@ -137,17 +136,24 @@ class JoinsPipeline(JoinsRun):
             f"Task {self.task_id!r}: give either pipeline_id or pipeline_name; {given} given."
         )
 
-    def find_pipeline(self) -> None:
+    def find_pipeline(self, known: Any = None) -> None:
         """Look the pipeline up, where it is given by name; from now on the calls are on it.
 
+        :param known: the record of an update, if one is known: it tells the pipeline, and nobody is asked.
         :raises ConfigurationError: no pipeline has the name, or several have it.
         """
+        if isinstance(known, Mapping) and known.get("job_id"):
+            self._use_pipeline(str(known["job_id"]), known.get("name"))
+            return
         if len(self._given()) != 1:
             raise self._not_one()
         name = self.argument("pipeline_name") or None
         pipeline_id = self.argument("pipeline_id")
         if name:
             pipeline_id = self.hook.call(DatabricksPipelines().pipeline_id_by_name(name))
+        self._use_pipeline(pipeline_id, name)
+
+    def _use_pipeline(self, pipeline_id: str, name: str | None) -> None:
         self._of_pipeline = {
             "pipeline_id": pipeline_id,
             "pipeline_name": name,
@@ -197,7 +203,9 @@ class JoinsPipeline(JoinsRun):
     def _opened(self, context: Context, run: Run) -> Listening:
         """Listening to the update, and to those that Databricks starts when it fails."""
         if self._listening is None:
-            since = run.created_at - BEFORE_CREATION if run.created_at else None
+            # One that could not be read yet has just been started, as far as clocks agree.
+            made = run.created_at or datetime.now(timezone.utc) - CLOCKS_MAY_DIFFER
+            since = made - BEFORE_CREATION
             of = {"run_id": str(run.run_id), "generation": tries.generation(context)}
             self._listening = self.listen(context, since, of, lambda: self._updates_of(run))
         return self._listening

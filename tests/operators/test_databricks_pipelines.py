@@ -290,6 +290,25 @@ def _none_then(look: Callable[[], Any]) -> Callable[[], Any]:
     return active
 
 
+@both
+def test_who_goes_on_asks_for_no_name_again(standin: StandIn, deferrable: bool) -> None:
+    standin.databricks_pipelines.add_pipeline("orders", plan=Plan(polls=3))
+    run(operator(pipeline_name="orders", deferrable=deferrable), Try())
+    by_name = [each for each in standin.journal.find("GET") if "filter" in each.query]
+    assert len(by_name) == 1
+
+
+def test_an_event_nested_without_end_hurts_no_other(standin: StandIn) -> None:
+    pipeline_id = standin.databricks_pipelines.add_pipeline(plan=Plan(polls=3))
+    deep: Any = {}
+    for _ in range(400):
+        deep = {"a": deep}
+    standin.databricks_pipelines.emit(pipeline_id, {"event_type": "flow_progress", "details": deep})
+    seen = Seen()
+    run(operator(pipeline_id, event_hooks=[seen]), Try())
+    assert seen.ids == [event["id"] for event in log_of(standin, pipeline_id)]
+
+
 # --- the end, and cancel ----------------------------------------------------------------------------------
 
 
