@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    # a task that waits reads this file's key; it needs no command line
+    import argparse
 
 #: In the task's state store; the task looks there before it reads on, and takes it away.
 ENABLE_KEY = "pipehooks_hooks_enable"
