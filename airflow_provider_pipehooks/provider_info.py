@@ -10,6 +10,7 @@ from airflow_provider_pipehooks.options import config_section
 
 _PACKAGE = "airflow_provider_pipehooks"
 _TRIGGERS = [f"{_PACKAGE}.triggers.remote_run", f"{_PACKAGE}.triggers.asset_events"]
+_PIPELINES = SERVICES["databricks_pipelines"].title
 
 _VERIFY = {
     "label": "Verify TLS",
@@ -54,12 +55,17 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "operators": [
             *_modules(*(row.operator for row in SERVICES.values())),
+            {
+                "integration-name": _PIPELINES,
+                "python-modules": [f"{_PACKAGE}.operators.databricks_events"],
+            },
             {"integration-name": "Amazon SNS", "python-modules": [f"{_PACKAGE}.operators.sns_alert"]},
         ],
         "sensors": _modules(*(row.sensor for row in SERVICES.values())),
         "hooks": _modules(*(row.hook for row in SERVICES.values())),
         "triggers": [
-            {"integration-name": row.title, "python-modules": _TRIGGERS} for row in SERVICES.values()
+            *({"integration-name": row.title, "python-modules": _TRIGGERS} for row in SERVICES.values()),
+            {"integration-name": _PIPELINES, "python-modules": [f"{_PACKAGE}.triggers.pipeline_news"]},
         ],
         "extra-links": [f"{_PACKAGE}.tasks.joining.RemoteRunLink"],
         "notifications": [f"{_PACKAGE}.notifications.sns.SnsAlertNotifier"],

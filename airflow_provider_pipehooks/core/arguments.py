@@ -12,6 +12,7 @@ import json
 import math
 import operator
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_pipehooks.core.durations import as_seconds
@@ -69,6 +70,26 @@ def as_name(value: Any, what: str) -> str:
     if not as_text(value, what).strip():
         raise ConfigurationError(f"{what} must not be empty.")
     return as_text(value, what)
+
+
+def as_time(value: Any, what: str) -> datetime:
+    """A moment: one with a time zone, or its text in ISO 8601."""
+    time = value
+    if isinstance(value, str):
+        try:
+            time = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))  # Python 3.10 reads no Z
+        except ValueError:
+            time = None
+    if not isinstance(time, datetime):
+        raise ConfigurationError(f"{what} must be a time in ISO 8601, not {_shown(value)}.")
+    if time.tzinfo is None:
+        raise ConfigurationError(f"{what} must have a time zone: {value!r:.100} may mean several moments.")
+    return time
+
+
+def as_time_or_none(value: Any, what: str) -> datetime | None:
+    """The same, where an empty text stands for none, as a template leaves it."""
+    return as_time(value, what) if value else None
 
 
 def as_object(value: Any, what: str) -> dict[str, Any]:

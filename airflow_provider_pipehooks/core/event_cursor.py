@@ -176,8 +176,14 @@ def sortable(timestamp: Any) -> str:
         return ""
 
 
-def as_filter(sorted_time: str) -> str | None:
-    """A time as the log's filter takes it, rounded down; None for none."""
+def as_filter(sorted_time: str, *, up: bool = False) -> str | None:
+    """A time as the log's filter takes it, in milliseconds, rounded down; None for none.
+
+    :param up: rounded up.
+    """
+    if up and sorted_time:
+        later = datetime.fromisoformat(sorted_time[:19]) + timedelta(milliseconds=int(sorted_time[19:22]) + 1)
+        sorted_time = sortable(later.isoformat())
     return f"{sorted_time[:19]}.{sorted_time[19:22]}Z" if sorted_time else None
 
 

@@ -182,8 +182,13 @@ class DatabricksPipelines:
 
     def something_new(self, seen_until: str) -> Procedure[bool]:
         """Whether the pipeline's log has an event after the one that was seen last."""
+        newest_id = yield from self.newest_event_id()
+        return newest_id not in ("", seen_until)
+
+    def newest_event_id(self) -> Procedure[str]:
+        """Of the last event in the pipeline's log; "" where there is none."""
         newest = yield from read_newest(self.pipeline_id)
-        return newest is not None and newest.get("id") != seen_until
+        return (text_or_none(newest.get("id")) or "") if newest else ""
 
     def updates(
         self, *, until: int | str | None = None, pages: int = 10

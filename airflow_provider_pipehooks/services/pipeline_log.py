@@ -83,20 +83,28 @@ def unread(read: Reader, cursor: EventCursor, *, whole: bool = False) -> Iterato
 
 
 def read_page(
-    pipeline_id: str, *, since: str | None = None, token: str | None = None, size: int = PAGE
+    pipeline_id: str,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    token: str | None = None,
+    size: int = PAGE,
 ) -> Procedure[LogPage]:
     """One page of a pipeline's log.
 
     :param since: from this time on, in milliseconds: whether a filter takes finer ones is not documented.
-    :param token: of the page before; then ``since`` is not sent.
+    :param until: up to this time, which belongs to it.
+    :param token: of the page before; then the times are not sent.
     """
     params = {"max_results": str(size)}
     if token is not None:
         params["page_token"] = token
     else:
         params["order_by"] = "timestamp asc"
-        if since:
-            params["filter"] = f"timestamp >= '{since}'"
+        times = [f"timestamp >= '{since}'"] if since else []
+        times += [f"timestamp <= '{until}'"] if until else []
+        if times:
+            params["filter"] = " AND ".join(times)
     try:
         answer = yield _request(pipeline_id, params)
     except RemoteCallError as err:

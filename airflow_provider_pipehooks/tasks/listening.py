@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_pipehooks.core.errors import RemoteCallError
-from airflow_provider_pipehooks.core.event_cursor import EventCursor, sortable
+from airflow_provider_pipehooks.core.event_cursor import EventCursor, as_filter, sortable
 from airflow_provider_pipehooks.core.events import HookProgress
 from airflow_provider_pipehooks.core.records import NUMBER, VERSION, VERSION_KEY, known, reading
 from airflow_provider_pipehooks.handlers.event.enabling import ENABLE_KEY
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_pipehooks.handlers.event_hooks import EventHooks
 
 EVENTS_KEY = "pipehooks_events"
-#: XCom key of the report.
-REPORT_KEY = "event_hooks"
-#: An update's first events are some milliseconds older than what its creation time says.
-BEFORE_CREATION = timedelta(seconds=5)
 #: A remote's clock may be ahead of ours by no more than that.
 CLOCKS_DIFFER = timedelta(hours=1)
 #: Between two reads at the end.
@@ -90,14 +86,25 @@ class PipelineLog:
     """The log of a pipeline, through the hook of a task.
 
     :param updates: asks for the updates that concern the task.
+    :param span: only events from the first time on and before the second; None for all.
     """
 
     call: Callable[[Any], Any]
     pipeline_id: str
     updates: Callable[[], Collection[str] | None] = lambda: None
+    span: tuple[datetime, datetime] | None = None
 
     def page(self, *, since: str | None, token: str | None, size: int) -> LogPage:
-        page: LogPage = self.call(read_page(self.pipeline_id, since=since, token=token, size=size))
+        if self.span is None:
+            return self._read(since=since, token=token, size=size)
+        begin, end = (sortable(time.isoformat()) for time in self.span)
+        page = self._read(since=since, until=as_filter(end, up=True), token=token, size=size)
+        # A filter takes milliseconds, events have finer times, and the one span ends where the next begins.
+        inside = [each for each in page.events if begin <= sortable(each.get("timestamp")) < end]
+        return replace(page, events=inside)
+
+    def _read(self, **given: Any) -> LogPage:
+        page: LogPage = self.call(read_page(self.pipeline_id, **given))
         return page
 
     def update_ids(self) -> Collection[str] | None:
@@ -259,15 +266,17 @@ class Listening:
 
     # The end
 
-    def finish(self, drain_s: float) -> Report:
+    def finish(self, drain_s: float, *, sweep_s: float | None = None) -> Report:
         """Handle what still comes after the end, and say what was left.
 
         :param drain_s: for how long; less, once the end of the update was told and nothing comes after it.
+        :param sweep_s: for how long to read the whole log again after that, where events may have come that
+            late; as long as the drain if not given.
         """
         stop_s = self._clock() + drain_s
         self._drain(stop_s)
         if self._may_have_missed:
-            self._sweep(self._clock() + drain_s)
+            self._sweep(self._clock() + (drain_s if sweep_s is None else sweep_s))
         self.report.not_handled = self._count_rest()
         self.report.disabled = tuple(self.dispatcher.disabled)
         return self.report

@@ -15,19 +15,17 @@ from airflow_provider_pipehooks.core.events import HookProgress
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
 from airflow_provider_pipehooks.tasks.joining import JoinsRun
-from airflow_provider_pipehooks.tasks.listening import (
-    BEFORE_CREATION,
-    REPORT_KEY,
-    Listening,
-    PipelineLog,
-    Report,
-)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_pipehooks.handlers.event_hooks import EventHooks
+    from airflow_provider_pipehooks.tasks.listening import Listening, Report
 
+#: XCom key of the report.
+REPORT_KEY = "event_hooks"
+#: An update's first events are some milliseconds older than what its creation time says.
+BEFORE_CREATION = timedelta(seconds=5)
 PIPELINE_BY = ("pipeline_id", "pipeline_name")
 #: Of time that a worker's wait gives to hooks before it looks at the run again.
 LONGEST_READ_S = 30.0
@@ -220,16 +218,22 @@ class JoinsPipeline(JoinsRun):
         since: datetime | None,
         of: Mapping[str, Any],
         updates: Callable[[], Collection[str] | None] = lambda: None,
+        before: datetime | None = None,
     ) -> Listening:
         """Open the log, where the last process of this task has left it.
 
         :param since: from here on, if none has.
         :param of: what it is listened to for.
+        :param before: only events between the two times; all events if not given.
         """
+        # Here: parsing a DAG needs none of it.
+        from airflow_provider_pipehooks.tasks.listening import Listening, PipelineLog
+
         assert self._hooks is not None
+        span = (since, before) if since and before else None
         return Listening(
             self._hooks,
-            PipelineLog(self.hook.call, self.service.pipeline_id, updates),
+            PipelineLog(self.hook.call, self.service.pipeline_id, updates, span),
             Store(context),
             self.log,
             of=of,

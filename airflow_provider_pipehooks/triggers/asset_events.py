@@ -18,7 +18,7 @@ from airflow.sdk import AssetWatcher
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_pipehooks.compat.memory import stores_of
-from airflow_provider_pipehooks.core.arguments import as_name, as_text
+from airflow_provider_pipehooks.core.arguments import as_name, as_text, as_time_or_none
 from airflow_provider_pipehooks.core.durations import as_seconds
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY, stored_only
@@ -113,7 +113,8 @@ class RunFinishedEventTrigger(_Watching):
         self.project_ids = _ids("project_ids", project_ids)
         self.states = _one_of("states", states, STATES)
         self.dag_id = dag_id
-        self.since = _time_text(since)
+        begin = as_time_or_none(since, "since")
+        self.since = begin.isoformat() if begin else None
         self.poll_interval = float(poll_interval)
         self.name = name
         if not row.has_accounts and (self.project_ids or account_id):
@@ -140,7 +141,7 @@ class RunFinishedEventTrigger(_Watching):
         self, shared_stream: AsyncIterator[Round]
     ) -> AsyncGenerator[TriggerEvent, None]:
         """Report what this watcher is for, and keep where it stands; ends with the stream only."""
-        watcher = Watcher(wanted=self._filter(), since=time_of(self.since))
+        watcher = Watcher(wanted=self._filter(), since=as_time_or_none(self.since, "since"))
         delivery = Delivery(watcher, self._stores(), self.cursor_key, self.dag_id, read=Cursor.from_json)
         await delivery.load()
         with taking_part(self.source, watcher):
@@ -242,7 +243,8 @@ class PipelineEventTrigger(_Watching):
         self.states = None if states is None else _one_of("states", states, UPDATE_STATES)
         self.dropped_rows = dropped_rows
         self.dag_id = None if dag_id is None else as_name(dag_id, "dag_id")
-        self.since = _time_text(since)
+        begin = as_time_or_none(since, "since")
+        self.since = begin.isoformat() if begin else None
         self.poll_interval = as_seconds(poll_interval, "poll_interval")
         self.name = as_text(name, "name")
         if not isinstance(dropped_rows, bool):
@@ -271,7 +273,7 @@ class PipelineEventTrigger(_Watching):
         self, shared_stream: AsyncIterator[int]
     ) -> AsyncGenerator[TriggerEvent, None]:
         """Report what this watcher is for, and keep where it stands; ends with the stream only."""
-        watcher = pipeline_rounds.Watcher(self.source, self._wanted(), time_of(self.since))
+        watcher = pipeline_rounds.Watcher(self.source, self._wanted(), as_time_or_none(self.since, "since"))
         read = place.Place.from_json
         delivery = Delivery(watcher, self._stores(), self.cursor_key, self.dag_id, read=read)
         await delivery.load()
@@ -338,19 +340,3 @@ def _ids(name: str, given: Collection[int]) -> list[int]:
     if isinstance(given, (str, int)) or any(type(each) is not int for each in given):
         raise ConfigurationError(f"{name} must be a list of ids, which are whole numbers, not {given!r}.")
     return sorted(set(given))
-
-
-def _time_text(given: str | datetime | None) -> str | None:
-    time = time_of(given) if isinstance(given, str) else given
-    if time is not None and time.tzinfo is None:
-        raise ConfigurationError(f"since must have a time zone: {given!r} may mean several moments.")
-    return time.isoformat() if time else None
-
-
-def time_of(text: str | None) -> datetime | None:
-    """:raises ConfigurationError: not ISO 8601."""
-    try:
-        # Python 3.10 does not read a trailing Z.
-        return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
-    except ValueError as err:
-        raise ConfigurationError(f"since must be a time in ISO 8601, not {text!r}.") from err

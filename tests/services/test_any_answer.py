@@ -160,6 +160,7 @@ PIPELINES: dict[str, Callable[[], Procedure[Any]]] = {
     "newest_update": lambda: DatabricksPipelines("p").newest_update(),
     "active_update": lambda: DatabricksPipelines("p").active_update(),
     "something_new": lambda: DatabricksPipelines("p").something_new("e1"),
+    "newest_event_id": lambda: DatabricksPipelines("p").newest_event_id(),
     "pipeline": lambda: DatabricksPipelines("p").pipeline(),
     "start_update": lambda: DatabricksPipelines("p").start_update({}),
     "marked_update": lambda: DatabricksPipelines("p").marked_update(TAG),

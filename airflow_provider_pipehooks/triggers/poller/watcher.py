@@ -11,7 +11,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -105,10 +106,16 @@ class RunWatcher:
 
         :raises RemoteCallError: the remote did not take the cancel.
         """
+        async with self.in_use() as hook:
+            await hook.acall(service.cancel_run(run_id))
+            return await self.wait(service, run_id, confirming(self._clock()), tell)
+
+    @asynccontextmanager
+    async def in_use(self) -> AsyncIterator[RemoteHook]:
+        """Keep the connections open for other calls on the account."""
         self._users += 1
         try:
-            await self.hook.acall(service.cancel_run(run_id))
-            return await self.wait(service, run_id, confirming(self._clock()), tell)
+            yield self.hook
         finally:
             await self._leave()
 

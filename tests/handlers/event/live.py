@@ -27,7 +27,15 @@ from airflow_provider_pipehooks.standin import Plan, StandIn
 
 HOME = Path.cwd() / ".demo" / "event-hooks"
 EXAMPLE = Path(airflow_provider_pipehooks.__file__).parents[1] / "dags" / "dlt_event_hooks.py"
-TASKS = ("operator_sync", "operator_deferrable", "sensor_sync", "sensor_deferrable", "sensor_reschedule")
+TASKS = (
+    "operator_sync",
+    "operator_deferrable",
+    "sensor_sync",
+    "sensor_deferrable",
+    "sensor_reschedule",
+    "listener_sync",
+    "listener_deferrable",
+)
 PATIENCE_S = 400.0
 LOOK_S = 0.5
 STATES = ("WAITING_FOR_RESOURCES", "INITIALIZING", "SETTING_UP_TABLES", "RUNNING", "STOPPING", "COMPLETED")

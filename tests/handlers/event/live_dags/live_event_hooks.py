@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import DAG
 
+from airflow_provider_pipehooks.operators.databricks_events import DatabricksPipelineEventsOperator
 from airflow_provider_pipehooks.operators.databricks_pipelines import DatabricksPipelineUpdateOperator
 from airflow_provider_pipehooks.sensors.databricks_pipelines import DatabricksPipelineUpdateSensor
 
@@ -35,4 +36,14 @@ with DAG("live_event_hooks", schedule=None, start_date=datetime(2026, 1, 1), max
             pipeline_id=f"{{{{ dag_run.conf['sensor_{_name}'] }}}}",
             event_hooks=_hooks,
             **{"poke_interval": 1, **_options},
+        )
+    for _name, _options in _waits.items():
+        DatabricksPipelineEventsOperator(
+            task_id=f"listener_{_name}",
+            pipeline_id=f"{{{{ dag_run.conf['listener_{_name}'] }}}}",
+            event_hooks=_hooks,
+            since="{{ dag_run.run_after }}",
+            stop_when_idle=True,
+            polling_period_seconds=1,
+            **_options,
         )
