@@ -55,7 +55,8 @@ class Airflow:
         self.password = secrets.token_urlsafe(9)
         self.url = f"http://{LOOPBACK}:{free_port()}"
         self.client = Client(self.url, USER, self.password)
-        self._settings = settings(home, dags, self.url)
+        #: Variables for its processes, and for commands beside them.
+        self.environment = settings(home, dags, self.url)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_database(self) -> None:
@@ -75,7 +76,7 @@ class Airflow:
         if database.wait(timeout=START_WITHIN_S) != 0:
             raise AirflowDied(self._explain("database", database.returncode))
         let_readers_through(self.home / DATABASE)
-        self._settings |= connections
+        self.environment |= connections
         for name, command in COMPONENTS.items():
             self._start(name, command)
 
@@ -106,7 +107,7 @@ class Airflow:
     def _start(self, name: str, command: tuple[str, ...]) -> None:
         log = self.logs / f"{name}.log"
         airflow = (sys.executable, "-m", "airflow", *command)
-        self._processes[name] = start(self.home, airflow, self._settings, log)
+        self._processes[name] = start(self.home, airflow, self.environment, log)
 
     def _has_parsed(self, dag_ids: set[str]) -> bool:
         if dag_ids <= self.client.dag_ids():

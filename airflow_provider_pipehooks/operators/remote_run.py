@@ -337,6 +337,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         if end.reason == "deadline" and known is not None:
             if self._may_cancel:
                 self.cancel(known.run_id, "it takes longer than the task may wait")
+            self.at_end(context, known, is_over=False)
             raise WaitTimedOut(known, f"{known.label}: {end.message}")
         raise cannot_wait(end)
 

@@ -52,7 +52,11 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except (AirflowSensorTimeout, AirflowSkipException):
+                self._gave_up(context, self._watch.run if self._watch else None)
+                raise
         # A look first: a run that is over needs no triggerer, and a wrong connection fails here, not there.
         with self._never_failing():
             seen = self.poke(context)
@@ -166,8 +170,13 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
         if end.reason == "run_ended" and end.run:
             return self.end_as(context, end.run)
         if end.reason == "deadline":
+            self._gave_up(context, end.run)
             message = f"{end.run.label if end.run else 'The run'}: {end.message}"
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(message)
             raise AirflowSensorTimeout(message)
         raise cannot_wait(end)
+
+    def _gave_up(self, context: Context, run: Run | None) -> None:
+        if run is not None and not run.is_terminal:
+            self.at_end(context, run, is_over=False)

@@ -119,8 +119,11 @@ class JoinsRun(ReadsArguments, ABC):
     def while_waiting(self, context: Context, run: Run) -> None:
         """Called after each look at a run that goes on, and before the task defers."""
 
-    def at_end(self, context: Context, run: Run) -> None:
-        """Called when the run is over, before the task ends as it did."""
+    def at_end(self, context: Context, run: Run, *, is_over: bool = True) -> None:
+        """Called before the task ends as the run did.
+
+        :param is_over: or, if it is not, because the wait took too long.
+        """
 
     def wake_options(self, wakes: int) -> dict[str, Any]:
         """For the trigger, where a deferred task is to be woken before its run ends.

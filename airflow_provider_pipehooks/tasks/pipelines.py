@@ -167,12 +167,12 @@ class JoinsPipeline(JoinsRun):
             with self._harmless():
                 self._opened(context, run).read(LONGEST_READ_S)
 
-    def at_end(self, context: Context, run: Run) -> None:
+    def at_end(self, context: Context, run: Run, *, is_over: bool = True) -> None:
         """Have them called for the rest, and tell what became of the events."""
         if self._hooks is not None:
             with self._harmless():
                 listening = self._opened(context, run)
-                self.report_events(context, listening.finish(self.event_drain))
+                self.report_events(context, listening.finish(self.event_drain if is_over else 0.0))
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:

@@ -65,8 +65,10 @@ class TalkingAirflow(Airflow):
             "pipeline_event_receivers": receivers,
             "listener_rules": HOME / "rules.toml",
         }
-        self._settings |= {f"AIRFLOW__PIPEHOOKS__{key.upper()}": str(value) for key, value in options.items()}
-        self._settings |= {
+        self.environment |= {
+            f"AIRFLOW__PIPEHOOKS__{key.upper()}": str(value) for key, value in options.items()
+        }
+        self.environment |= {
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(HERE / "control_plane_plugins"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
             "WRITTEN_EVENTS": str(EVENTS),

@@ -527,7 +527,7 @@ class FaultyAirflow(Airflow):
 
     def __init__(self, home: Path, dags: Path) -> None:
         super().__init__(home, dags)
-        self._settings |= {
+        self.environment |= {
             "AIRFLOW__CORE__PARALLELISM": "16",
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "1000",
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
@@ -548,7 +548,7 @@ class FaultyAirflow(Airflow):
 
     def configure(self, **variables: str) -> None:
         """Set environment variables for what is started from now on."""
-        self._settings |= variables
+        self.environment |= variables
 
     def kill(self, name: str) -> None:
         """SIGKILL, to the whole group."""

@@ -346,9 +346,12 @@ def test_an_update_that_takes_too_long_is_stopped_and_seen_stopped(
     standin: StandIn, deferrable: bool
 ) -> None:
     pipeline_id = standin.databricks_pipelines.add_pipeline(plan=HELD)
+    context, seen = Try(), Seen()
     with pytest.raises(WaitTimedOut):
-        run(operator(pipeline_id, deferrable=deferrable, timeout=0.1), Try())
+        run(operator(pipeline_id, deferrable=deferrable, timeout=0.1, event_hooks=[seen]), context)
     assert states(standin) == ["CANCELED"]
+    report = context.pushed["event_hooks"]
+    assert report["handled"] + report["not_handled"] >= len(seen) > 0
 
 
 def test_a_stop_ends_a_retry_of_ours(standin: StandIn) -> None:

@@ -57,13 +57,18 @@ def test_a_pipeline_without_updates_has_none_to_wait_for(standin: StandIn) -> No
         run(join(pipeline_id), Try())
 
 
-def test_a_continuous_pipeline_is_waited_for_until_the_time_is_over(standin: StandIn) -> None:
+@both
+def test_a_continuous_pipeline_is_waited_for_until_the_time_is_over(
+    standin: StandIn, deferrable: bool
+) -> None:
     pipeline_id = standin.databricks_pipelines.add_pipeline(continuous=True)
     standin.databricks_pipelines.start(pipeline_id)
     seen: list[Any] = []
+    context = Try()
     with pytest.raises(AirflowSensorTimeout):
-        run(join(pipeline_id, event_hooks=[seen.append], deferrable=True, timeout=0.1), Try())
+        run(join(pipeline_id, event_hooks=[seen.append], deferrable=deferrable, timeout=0.1), context)
     assert seen
+    assert context.pushed["event_hooks"]["handled"] >= len(seen)
 
 
 @pytest.mark.parametrize("given", [{}, {"pipeline_id": "1", "pipeline_name": "x"}])

@@ -42,7 +42,7 @@ with DAG("live_event_hooks", schedule=None, start_date=datetime(2026, 1, 1), max
             task_id=f"listener_{_name}",
             pipeline_id=f"{{{{ dag_run.conf['listener_{_name}'] }}}}",
             event_hooks=_hooks,
-            since="{{ dag_run.run_after }}",
+            since="{{ dag_run.run_after - macros.timedelta(minutes=5) }}",
             stop_when_idle=True,
             polling_period_seconds=1,
             **_options,
