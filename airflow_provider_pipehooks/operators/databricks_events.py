@@ -197,7 +197,8 @@ class DatabricksPipelineEventsOperator(StatefulOperator, JoinsPipeline, BaseOper
         self._listening = listening = self.listen(context, span.since, of, before=span.until)
         while not self._is_over(span):
             looked_s, newest_id = time.monotonic(), self._newest_id() if self.deferrable else ""
-            listening.read()
+            with self._harmless():
+                listening.read()
             if self.deferrable and span.left_s() > 0:
                 self._defer(span, newest_id)
             pause_s = min(self.polling_period_seconds, span.left_s())

@@ -155,6 +155,8 @@ class Listening:
         self._size = PAGE
         self._rest: Iterator[list[dict[str, Any]]] | None = None
         self._chunks: dict[int, Any] = {}
+        #: What was handled could not be written down.
+        self._unsaved = False
         self._ours: set[str] | None = None
         self._foreign: set[str] = set()
         #: Of the updates that concern the task: those whose end was told, and the one told of last.
@@ -168,9 +170,13 @@ class Listening:
     def read(self, budget_s: float | None = None) -> bool:
         """Handle what the log has by now. What goes wrong with reading is logged, and read later.
 
+        While the store cannot be written, only one batch is handled: a crash repeats no more.
+
         :param budget_s: come back after so long; a hook that is called is waited for.
         :return: whether all that was there is handled.
         """
+        if self._unsaved:
+            self._save()  # first: whatever is told before that would be told again after a crash
         self._enable()
         stop_s = self._clock() + budget_s if budget_s is not None else float("inf")
         self._rest = self._rest or self._batches()
@@ -330,6 +336,7 @@ class Listening:
     # What outlives the process
 
     def _save(self) -> None:
+        self._unsaved = True
         self._chunks |= self.cursor.new_chunks()
         for number in list(self._chunks):
             self.store.remember(f"{EVENTS_KEY}_{number}", self._chunks[number])
@@ -346,6 +353,7 @@ class Listening:
                 "failures": self.report.failures,
             },
         )
+        self._unsaved = False
 
     def _restore(self) -> bool:
         """Go on from what another process has left. What cannot be read is begun anew, not lost.
