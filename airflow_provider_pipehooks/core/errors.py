@@ -112,8 +112,8 @@ def explain(run: Run) -> str:
         lines[0] += f" by {run.cancelled_by}"
     lines[0] += f": {run.message}" if run.message else "."
     lines += [f"  {failure.name}: {failure.message}" for failure in run.failures[:SHOWN_FAILURES]]
-    if hidden := len(run.failures) - SHOWN_FAILURES:
-        lines += [f"  and {hidden} more"] if hidden > 0 else []
+    if hidden := run.hidden(min(SHOWN_FAILURES, len(run.failures))):
+        lines.append(f"  and {hidden} more")
     if run.url:
         lines.append(f"See {run.url}")
     return "\n".join(lines)

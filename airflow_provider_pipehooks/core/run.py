@@ -26,6 +26,9 @@ from airflow_provider_pipehooks.core.run_state import FAILED, TERMINAL, RunState
 FailureKind = Literal["user", "configuration", "platform", "quota", "timeout", "cancelled", "skipped"]
 
 
+#: A record is written to XCom, and thousands of failed tests are megabytes.
+MOST_FAILURES = 25
+
 #: What people call a service, and one execution on it where that is no run.
 TITLES = {
     "dbt_cloud": "dbt Cloud",
@@ -44,14 +47,20 @@ def label_of(service: str, run_id: int | str) -> str:
 class Failure:
     """One thing that went wrong inside a run.
 
-    :param name: a dbt node (``test.shop.no_negative_amounts``), a dbt step, or a Databricks task key.
+    :param name: a dbt node (``test.shop.no_negative_amounts``), a dbt step, a Databricks task key, or a flow.
     :param message: the remote's text, one line where it can be.
     :param url: where to read more, if the remote has a page for it.
+    :param detail: the last lines of what it printed: of a log, or of a trace.
     """
 
     name: str
     message: str
     url: str | None = None
+    detail: str | None = None
+
+    def to_json(self) -> dict[str, str | None]:
+        """What is stored of it; most have no detail."""
+        return {key: value for key, value in vars(self).items() if key != "detail" or value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,8 @@ class Run:
     :param job_id: the definition it ran; None for a one-time run.
     :param message: the remote's own reason, None when it gave none.
     :param kind: set when ``state`` is a failed one.
+    :param failures: what failed inside it, the first :data:`MOST_FAILURES`.
+    :param failed: how many failed inside it.
     :param cancelled_by: who asked for the cancel, when the remote says so.
     :param attempt: 1 for the first; each repair in place, and each retry by the service itself, adds one.
     """
@@ -86,6 +97,7 @@ class Run:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     failures: tuple[Failure, ...] = ()
+    failed: int = 0
 
     @property
     def is_terminal(self) -> bool:
@@ -112,7 +124,12 @@ class Run:
         return self.state.name.lower() if self.state is not None else f"unknown ({self.status})"
 
     def with_failures(self, *failures: Failure) -> Run:
-        return replace(self, failures=failures)
+        """The run with what failed inside it: a record holds a bounded number, and counts them all."""
+        return replace(self, failures=failures[:MOST_FAILURES], failed=len(failures))
+
+    def hidden(self, shown: int) -> int:
+        """How many failures there are besides those that are shown."""
+        return max(0, max(self.failed, len(self.failures)) - shown)
 
     def to_json(self) -> dict[str, Any]:
         """The outcome record: what XCom ``run`` and a trigger's event carry. Times as ISO 8601 text."""
@@ -121,7 +138,7 @@ class Run:
         record["state"] = self.state.name if self.state is not None else None
         for key in _TIMES:
             record[key] = record[key].isoformat() if record[key] else None
-        record["failures"] = [dict(vars(failure)) for failure in self.failures]
+        record["failures"] = [failure.to_json() for failure in self.failures]
         return record
 
     @classmethod
@@ -142,7 +159,12 @@ class Run:
             return cls(**values)
 
 
-_FAILURE_FIELDS: Mapping[str, Types] = {"name": TEXT, "message": TEXT, "url": MAYBE_TEXT}
+_FAILURE_FIELDS: Mapping[str, Types] = {
+    "name": TEXT,
+    "message": TEXT,
+    "url": MAYBE_TEXT,
+    "detail": MAYBE_TEXT,
+}
 #: Of a record as JSON; state, times and failures are read on their own.
 _FIELDS: Mapping[str, Types] = {
     "service": TEXT,
@@ -151,6 +173,7 @@ _FIELDS: Mapping[str, Types] = {
     "job_id": MAYBE_ID,
     **dict.fromkeys(("name", "url", "message", "kind", "cancelled_by"), MAYBE_TEXT),
     "attempt": NUMBER,
+    "failed": NUMBER,
 }
 _OUTCOMES = {"timeout": "timed out", "skipped": "skipped"}
 _TIMES = ("created_at", "started_at", "finished_at")

@@ -42,6 +42,13 @@ def without_secrets(text: str) -> str:
     return text
 
 
+def last_lines(text: str, lines: int = 8, limit: int = 1_500) -> str:
+    """The end of a log or a trace, which says most; blank lines left out, the beginning cut with a mark."""
+    found = [line.rstrip() for line in text.splitlines() if line.strip()]
+    kept = without_secrets("\n".join(found[-lines:]))
+    return kept if len(kept) <= limit else f"[...] {kept[-(limit - 6) :]}"
+
+
 def shorten(text: str, limit: int = 300) -> str:
     """One line, cut with a mark: bodies and logs can be megabytes."""
     line = " ".join(text.split())

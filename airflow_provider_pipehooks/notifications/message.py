@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, takewhile
 
-from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.run import Failure, Run
 from airflow_provider_pipehooks.core.texts import ANSI
 
 #: SNS refuses a subject of 100 characters or more (service model of botocore 1.44; API ``Publish``).
@@ -25,7 +25,7 @@ CUT_MARK = "\n[... cut here: the message was too long for SNS]"
 #: Beyond these an e-mail is no longer read: so many failed tasks in full, so many as one line each.
 FULL_TASKS = 10
 LISTED_TASKS = 50
-SHOWN_FAILURES = 3
+SHOWN_FAILURES = 10
 LINE_CHARS = 1_000
 
 
@@ -151,8 +151,9 @@ def _in_full(task: FailedTask) -> Iterator[str]:
     if task.exception:
         yield f"  Error:   {_line(task.exception)}"
     if run:
-        yield from (f"  - {f.name}: {_line(f.message)}" for f in run.failures[:SHOWN_FAILURES])
-        if (hidden := len(run.failures) - SHOWN_FAILURES) > 0:
+        for failure in run.failures[:SHOWN_FAILURES]:
+            yield from _failure(failure, run)
+        if hidden := run.hidden(min(SHOWN_FAILURES, len(run.failures))):
             yield f"  - and {hidden} more"
     if run and not run.is_terminal:
         yield "  Ended:   by Airflow or a person; the run had not ended when it was last seen"
@@ -160,6 +161,14 @@ def _in_full(task: FailedTask) -> Iterator[str]:
         yield f"  Run:     {run.url}"
     if task.log_url:
         yield f"  Log:     {task.log_url}"
+
+
+def _failure(failure: Failure, run: Run) -> Iterator[str]:
+    yield f"  - {failure.name}: {_line(failure.message)}"
+    if failure.detail and failure.detail != failure.message:
+        yield from (f"      | {line}" for line in failure.detail.splitlines())
+    if failure.url and failure.url != run.url:
+        yield f"    {failure.url}"
 
 
 def _rest(tasks: Sequence[FailedTask]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Failure, Run
 from airflow_provider_pipehooks.core.run_state import RunState
-from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.core.texts import last_lines, shorten
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found, Key, number_of
 from airflow_provider_pipehooks.services.databricks_pages import PAGE, batches_of, read_batch
@@ -202,24 +202,28 @@ class DatabricksJobs:
         for key, data in keys.items():
             task = self._parse(data, self._get_request(run.run_id))
             if task.state is RunState.ERROR:
-                error = (yield from self._error_of(task)) if len(failures) < _MOST_OUTPUTS else None
+                wants_output = len(failures) < _MOST_OUTPUTS
+                error, trace = (yield from self._output_of(task)) if wants_output else (None, None)
                 failures.append(
                     Failure(
                         name=shorten(key),
                         message=error or shorten(task.message or task.status),
                         url=task.url or run.url,
+                        detail=trace,
                     )
                 )
         return run.with_failures(*failures)
 
-    def _error_of(self, task: Run) -> Procedure[str | None]:
-        """What the task printed; an answer for a task run only, and none for pipeline tasks."""
+    def _output_of(self, task: Run) -> Procedure[tuple[str | None, str | None]]:
+        """What the task printed, and the end of its trace; there is none for pipeline tasks."""
         try:
             answer = yield self._request("GET", "runs/get-output", params={"run_id": str(task.run_id)})
-        except RemoteCallError:
-            return None  # the state's own message is still there
-        error = text_or_none(answer.body.get("error"))
-        return shorten(error) if error else None
+        except RemoteCallError as err:
+            # The state's own message is still there.
+            told = shorten(task.message or task.status)
+            return (None if err.status_code == 400 else f"{told} (its output could not be read: {err})"), None
+        error, trace = (text_or_none(answer.body.get(key)) for key in ("error", "error_trace"))
+        return shorten(error) if error else None, last_lines(trace) if trace else None
 
 
 def newest_attempts(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

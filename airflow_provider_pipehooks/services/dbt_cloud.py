@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.core.texts import cut, shorten
+from airflow_provider_pipehooks.core.texts import cut, last_lines, shorten
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found, Key, number_of
 from airflow_provider_pipehooks.services.reading import (
@@ -47,7 +48,14 @@ CAUSE_LIMIT = 255
 _TIMED_OUT = re.compile(r"timed out", re.IGNORECASE)
 #: Statuses of ``run_results.json`` results that make a run fail; ``warn`` and ``skipped`` do not.
 _FAILED_RESULTS = frozenset({"error", "fail", "runtime error", "partial success"})
+#: How the first part of a node's ``unique_id`` is called when there are several.
+_KINDS = {
+    kind: f"{kind}s"
+    for kind in ("model", "test", "seed", "snapshot", "source", "operation", "analysis", "unit_test")
+}
 _LOG_TAIL_LINES = 3
+#: Each is a request, and a job has a few steps.
+_MOST_STEPS = 10
 
 
 def parse_run(data: Mapping[str, Any]) -> Run:
@@ -280,20 +288,19 @@ class DbtCloud:
         run = told if (told.run_id, told.state) == (run.run_id, run.state) else run
         failed = [step for step in objects(data.get("run_steps")) if step.get("status") == RunState.ERROR]
         failures: list[Failure] = []
-        for step in failed:
-            nodes = yield from self._failed_nodes(run, step)
-            failures += nodes or [
-                Failure(name=shorten(str(step.get("name"))), message=_log_tail(step), url=run.url)
-            ]
-        if failed and not run.message:
-            run = replace(
-                run, message=f"step {_shown(failed[0], 'index')}, {_shown(failed[0], 'name')}, failed"
-            )
+        messages: list[str] = []
+        for step in failed[:_MOST_STEPS]:
+            nodes, counts = yield from self._failed_nodes(run, step)
+            messages.append(f"step {_shown(step, 'index')}, {_shown(step, 'name')}, failed")
+            messages[-1] += f": {counts}" if counts else ""
+            failures += nodes or [_failed_step(step, run.url)]
+        if messages and not run.message:
+            run = replace(run, message=messages[0])
         return run.with_failures(*failures)
 
-    def _failed_nodes(self, run: Run, step: Mapping[str, Any]) -> Procedure[list[Failure]]:
+    def _failed_nodes(self, run: Run, step: Mapping[str, Any]) -> Procedure[tuple[list[Failure], str]]:
         if not str(step.get("name")).startswith("Invoke dbt"):
-            return []
+            return [], ""
         try:
             answer = yield self._request(
                 "GET",
@@ -302,8 +309,8 @@ class DbtCloud:
                 expects="text",
             )
         except NotFound:
-            return []  # normal when the step failed before dbt wrote results
-        return parse_failed_nodes(answer.body, run.url)
+            return [], ""  # normal when the step failed before dbt wrote results
+        return parse_failed_nodes(answer.body, run.url), count_results(answer.body)
 
 
 def _parse(data: Mapping[str, Any], request: Request | str) -> Run:
@@ -337,9 +344,17 @@ def _shown(step: Mapping[str, Any], key: str) -> str:
     return shorten(str(step.get(key)))
 
 
-def _log_tail(step: Mapping[str, Any]) -> str:
-    lines = [line for line in str(step.get("logs") or "").splitlines() if line.strip()]
-    return shorten(" | ".join(lines[-_LOG_TAIL_LINES:])) or "failed without a log"
+def _failed_step(step: Mapping[str, Any], url: str | None) -> Failure:
+    """A step without results of its own: all there is to say is the end of its log."""
+    logs = str(step.get("logs") or "")
+    lines = [line for line in logs.splitlines() if line.strip()]
+    last = shorten(" | ".join(lines[-_LOG_TAIL_LINES:]))
+    return Failure(
+        name=_shown(step, "name"),
+        message=last or "failed without a log",
+        url=url,
+        detail=last_lines(logs) or None,
+    )
 
 
 def parse_failed_nodes(text: str, url: str | None = None) -> list[Failure]:
@@ -347,17 +362,32 @@ def parse_failed_nodes(text: str, url: str | None = None) -> list[Failure]:
 
     :return: empty when the text is not such a file.
     """
-    try:
-        document = parse_json(text)
-    except ValueError:
-        return []
-    results = objects(document.get("results")) if isinstance(document, dict) else []
     return [
         Failure(
             name=shorten(str(result.get("unique_id"))),
             message=shorten(str(result.get("message") or result.get("status"))),
             url=url,
         )
-        for result in results
+        for result in _results(text)
         if text_or_none(result.get("status")) in _FAILED_RESULTS
     ]
+
+
+def count_results(text: str) -> str:
+    """How many nodes of each kind failed: ``2 of 5 models, 1 of 9 tests (3 nodes skipped)``."""
+    kinds, failed, skipped = Counter[str](), Counter[str](), 0
+    for result in _results(text):
+        kind = _KINDS.get(str(result.get("unique_id")).partition(".")[0], "other nodes")
+        kinds[kind] += 1
+        failed[kind] += text_or_none(result.get("status")) in _FAILED_RESULTS
+        skipped += result.get("status") == "skipped"
+    told = [f"{count:,} of {kinds[kind]:,} {kind}" for kind, count in failed.items() if count]
+    return ", ".join(told) + (f" ({skipped:,} nodes skipped)" if told and skipped else "")
+
+
+def _results(text: str) -> list[Mapping[str, Any]]:
+    try:
+        document = parse_json(text)
+    except ValueError:
+        return []
+    return objects(document.get("results")) if isinstance(document, dict) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +18,7 @@ from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
 from airflow_provider_pipehooks.core.texts import cut
 from airflow_provider_pipehooks.hooks.registry import calls_of, open_hook
+from airflow_provider_pipehooks.services.reading import LONGEST_MESSAGE
 from airflow_provider_pipehooks.tasks.arguments import ReadsArguments
 from airflow_provider_pipehooks.tasks.changes import Changes
 from airflow_provider_pipehooks.tasks.waiting import Watched
@@ -190,7 +192,8 @@ class JoinsRun(ReadsArguments, ABC):
             return explained
         except RemoteCallError as err:
             self.log.warning("Could not ask why %s ended: %s", run.label, err)
-            return run
+            told = f"{run.message or run.status} (what failed inside it could not be read: {err})"
+            return replace(run, message=cut(told, LONGEST_MESSAGE))
 
     def end_as(self, context: Context, run: Run) -> int | str:
         """End the task as its run ended.

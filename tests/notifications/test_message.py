@@ -32,7 +32,11 @@ RUN = Run(
     name="nightly load",
     url="https://dbc.example/run/77",
     message="Run cancelled.",
-    failures=tuple(Failure(name=f"step_{n}", message="boom") for n in range(5)),
+    failures=(
+        Failure(name="step_0", message="boom", url="https://run/0", detail="File a\nValueError: boom"),
+        *(Failure(name=f"step_{n}", message="boom") for n in range(1, 10)),
+    ),
+    failed=12,
 )
 BUILD = FailedTask(
     task_id="build",
@@ -76,8 +80,10 @@ def test_the_body_names_everything_needed_at_night() -> None:
         "  Message: Run cancelled.",
         "  Error:   ValueError: no",
         "  - step_0: boom",
-        "  - step_1: boom",
-        "  - step_2: boom",
+        "      | File a",
+        "      | ValueError: boom",
+        "    https://run/0",
+        *(f"  - step_{n}: boom" for n in range(1, 10)),
         "  - and 2 more",
         "  Run:     https://dbc.example/run/77",
         "  Log:     http://airflow/log",
@@ -219,13 +225,18 @@ def test_a_body_without_much_to_tell_is_told_word_for_word() -> None:
 
 
 def test_one_task_is_told_word_for_word() -> None:
-    who = replace(RUN, cancelled_by="Ada", failures=RUN.failures[:3], message="a\nb", name=None, url=None)
+    who = replace(
+        RUN, cancelled_by="Ada", failures=RUN.failures[:3], failed=3, message="a\nb", name=None, url=None
+    )
     told = alert(FailedTask(task_id="t", try_number=1, run=who))
     assert body(told).split("\n\n")[2] == (
         "Task t: failed (try 1): Databricks run 77 cancelled by Ada\n"
         "  Message: a\n"
         "    b\n"
         "  - step_0: boom\n"
+        "      | File a\n"
+        "      | ValueError: boom\n"
+        "    https://run/0\n"
         "  - step_1: boom\n"
         "  - step_2: boom\n"
     )

@@ -296,5 +296,20 @@ def test_no_more_outputs_are_asked_for_than_anybody_reads() -> None:
         return {"error": "boom"} if request.path.endswith("get-output") else whole
 
     driven = Driven(JOBS.explain_run(FAILED), reply)
-    assert len(driven.result.failures) == 30
+    assert (len(driven.result.failures), driven.result.failed) == (25, 30)  # a record is bounded
     assert len(driven.requests) == 1 + 10
+
+
+def test_the_end_of_a_trace_is_told() -> None:
+    whole = a_run("TERMINATED", "FAILED", tasks=[a_task("load", run_id=100)])
+    trace = "\n".join(f"line {n}" for n in range(40)) + "\npassword=hunter2"
+
+    def reply(request: Request) -> Body:
+        is_output = request.path.endswith("get-output")
+        return {"error": "boom", "error_trace": trace} if is_output else whole
+
+    (failure,) = Driven(JOBS.explain_run(FAILED), reply).result.failures
+    assert failure.message == "boom"
+    assert failure.detail is not None
+    assert failure.detail.splitlines()[0] == "line 33"
+    assert "hunter2" not in failure.detail

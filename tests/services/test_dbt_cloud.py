@@ -12,7 +12,12 @@ from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.services import dbt_cloud
 from airflow_provider_pipehooks.services.base import Request
-from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud, parse_failed_nodes, parse_run
+from airflow_provider_pipehooks.services.dbt_cloud import (
+    DbtCloud,
+    count_results,
+    parse_failed_nodes,
+    parse_run,
+)
 from tests.services.driving import Body, Driven, drive
 
 DBT = DbtCloud()
@@ -374,7 +379,7 @@ def test_the_failed_nodes_are_asked_for_step_by_step() -> None:
         {"step": "4"},
         {"step": "5"},
     ]
-    assert driven.result.message == "step 4, Invoke dbt with `dbt build`, failed"
+    assert driven.result.message == "step 4, Invoke dbt with `dbt build`, failed: 1 of 1 models"
 
 
 @pytest.mark.parametrize(
@@ -383,7 +388,12 @@ def test_the_failed_nodes_are_asked_for_step_by_step() -> None:
 def test_a_step_without_failed_nodes_tells_its_last_lines(body: Body) -> None:
     steps = [a_step(4, "Invoke dbt with `dbt build`", logs="one\n\ntwo\nthree\nfour\n")]
     assert explained(body, steps=steps).failures == (
-        Failure(name="Invoke dbt with `dbt build`", message="two | three | four", url=URL),
+        Failure(
+            name="Invoke dbt with `dbt build`",
+            message="two | three | four",
+            url=URL,
+            detail="one\ntwo\nthree\nfour",
+        ),
     )
 
 
@@ -403,3 +413,17 @@ def test_an_older_answer_does_not_turn_the_end_into_another(now: dict[str, Any])
     told = drive(DBT.explain_run(FAILED), answer({**now, "run_steps": [a_step(1, "Clone")]}))
     assert (told.run_id, told.state, told.kind) == (7, RunState.ERROR, "user")
     assert told.failures[0].name == "Clone"
+
+
+def test_how_many_failed_is_told_by_kind() -> None:
+    text = results(
+        ("model.shop.orders", "error", "boom"),
+        ("model.shop.items", "error", "boom"),
+        ("model.shop.days", "success", None),
+        ("model.shop.marts", "skipped", None),
+        ("test.shop.not_null.1a2b", "fail", "Got 2 results"),
+        ("test.shop.unique.3c4d", "warn", "Got 1 result"),
+        ("exposure.shop.x", "error", None),
+    )
+    assert count_results(text) == "2 of 4 models, 1 of 2 tests, 1 of 1 other nodes (1 nodes skipped)"
+    assert count_results("<html>") == count_results("[]") == ""

@@ -370,7 +370,7 @@ CALLS: dict[str, Call] = {
             None,
             [
                 ("load", "ZeroDivisionError: division by zero", "https://task"),
-                ("clean", "no disk", "u"),
+                ("clean", "no disk (its output could not be read: 503)", "u"),
             ],
         ),
     ),
