@@ -12,6 +12,7 @@ from airflow_provider_pipehooks import __version__
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "standin": ("standin.command", "play dbt Cloud and Databricks Jobs on this machine"),
     "hooks": ("handlers.event.replay", "run event hooks of Databricks pipelines over recorded events"),
+    "outbox": ("notifications.command", "send the alerts that lie in the outbox, or list them"),
     "demo": ("demo.command", "run the example DAGs on a real Airflow against the stand-in"),
 }
 

@@ -65,6 +65,23 @@ OPTIONS: Mapping[str, Option] = {
         "Tell receivers what every task of every DAG does. With any listener, Airflow refuses DAGs that have "
         "tasks with end_from_trigger.",
     ),
+    "outbox": Option(
+        "string",
+        "",
+        "Folder in which alerts lie until they are sent: a path that all workers share, or an address such "
+        "as s3://aws_default@bucket/alerts. By default pipehooks/outbox in AIRFLOW_HOME.",
+    ),
+    "alert_group_wait": Option(
+        "float",
+        "30",
+        "Seconds that the first failure of a group waits for others, where a sender is at work.",
+    ),
+    "alert_group_interval": Option(
+        "float", "300", "Seconds between two messages about a group of failures to which something was added."
+    ),
+    "alert_repeat_interval": Option(
+        "float", "14400", "Seconds after which failures that have not recovered are told again."
+    ),
     "listener_rules": Option(
         "string", "", "Path of a TOML file that says which transitions of which DAGs call which action."
     ),

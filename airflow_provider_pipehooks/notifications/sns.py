@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
-from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget, send
+from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.notifications.sending import GROUP_BY, LABELS, resolve, send
+from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
 if TYPE_CHECKING:
     import jinja2
@@ -28,6 +30,10 @@ class SnsAlertNotifier(BaseNotifier):
     :param subject: instead of our subject line (templated).
     :param message_attributes: added to ``alert_id``, ``dag_id``; for subscription filters.
     :param region_name: None takes the one in the ARN.
+    :param group_by: labels; alerts that agree in them become one message, where a sender is at work
+        (``pipehooks outbox send``): ``fingerprint``, ``dag_id``, ``task_id``, ``class``, ``service``.
+    :param send_resolved: tell the recovery, too. Give the same notifier as ``on_success_callback``: there it
+        then tells nothing but recoveries, and only of what was told to fail.
     """
 
     template_fields: Sequence[str] = (
@@ -48,9 +54,16 @@ class SnsAlertNotifier(BaseNotifier):
         subject: str | None = None,
         message_attributes: Mapping[str, Any] | None = None,
         region_name: str | None = None,
+        group_by: Sequence[str] = GROUP_BY,
+        send_resolved: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if isinstance(group_by, str) or (unknown := sorted(set(group_by) - LABELS)):
+            wrong = repr(group_by) if isinstance(group_by, str) else repr(unknown[0])
+            raise ConfigurationError(f"group_by is a list of {', '.join(sorted(LABELS))}, not {wrong}.")
+        self.group_by = tuple(group_by)
+        self.send_resolved = send_resolved
         self.aws_conn_id = aws_conn_id
         self.target_arn = target_arn
         self.message = message
@@ -74,7 +87,18 @@ class SnsAlertNotifier(BaseNotifier):
             return
         alert = alert_of(context)
         target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
-        send(target, alert, text=self.message, title=self.subject, attributes=self.message_attributes)
+        if self.send_resolved and alert.happened == "succeeded":
+            resolve(target, alert)
+            return
+        send(
+            target,
+            alert,
+            text=self.message,
+            title=self.subject,
+            attributes=self.message_attributes,
+            group_by=self.group_by,
+            send_resolved=self.send_resolved,
+        )
 
     async def async_notify(self, context: Context) -> None:
         import asyncio

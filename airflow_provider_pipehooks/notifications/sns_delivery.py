@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,8 @@ from airflow_provider_pipehooks.core.texts import without_secrets
 from airflow_provider_pipehooks.notifications.attributes import fit_attributes, size_of
 from airflow_provider_pipehooks.notifications.message import (
     MESSAGE_BYTES,
-    Alert,
-    body,
     safe_body,
     safe_subject,
-    subject,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +42,7 @@ class SnsTarget:
     :param target_arn: None takes the Variable ``sns_arn``, read when sending.
     :param region_name: None takes the one in the ARN.
     :param sleep: what waits between two deliveries of a throttled alert.
+    :param pauses_s: for how long it waits, each time; as often it is delivered again.
     :raises ConfigurationError: no target, not an ARN, or a region that is not the target's.
     """
 
@@ -55,11 +53,12 @@ class SnsTarget:
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        pauses_s: Sequence[float] = PAUSES_S,
     ) -> None:
         self.arn = target_arn or _topic_of_variable()
         self.aws_conn_id = aws_conn_id
         self.region, self.account = _region_and_account(self.arn)
-        self.sleep = sleep
+        self.sleep, self.pauses_s = sleep, pauses_s
         if region_name and region_name != self.region:
             raise ConfigurationError(
                 f"SNS target {self.arn!r} is in region {self.region!r}, but region_name is {region_name!r}. "
@@ -80,9 +79,11 @@ class SnsTarget:
         alert_id: str,
         title: str | None = None,
         attributes: Mapping[str, Any] | None = None,
+        group: str = "pipehooks",
     ) -> str:
         """Send one message; text and title are made to fit.
 
+        :param group: for a FIFO topic, which keeps the order within a group.
         :param attributes: the user's own, for subscription filters; ``alert_id`` is added. What SNS would
             refuse is made to fit or left out, with a warning: an alert is not lost because of one.
         :return: SNS's message id.
@@ -99,22 +100,22 @@ class SnsTarget:
             "message": safe_body(masked_text(text), MESSAGE_BYTES - used),
             "subject": title,
             "message_attributes": attrs,
-            **self._fifo(alert_id),
+            **self._fifo(alert_id, group),
         }
         message_id = self._deliver(message)
         log.info("Sent alert %s to %s as message %s", alert_id, self.arn, message_id)
         return message_id
 
-    def _fifo(self, alert_id: str) -> dict[str, str]:
+    def _fifo(self, alert_id: str, group: str) -> dict[str, str]:
         """FIFO topics want a group, and drop a second message of the same alert by themselves."""
         if not self.arn.endswith(".fifo"):
             return {}
-        return {"message_group_id": "pipehooks", "message_deduplication_id": alert_id}
+        return {"message_group_id": group, "message_deduplication_id": alert_id}
 
     def _deliver(self, message: dict[str, Any]) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        for pause_s in (*PAUSES_S, None):
+        for pause_s in (*self.pauses_s, None):
             try:
                 return str(self.hook.publish_to_target(**message)["MessageId"])
             except ClientError as err:
@@ -155,23 +156,6 @@ class SnsTarget:
         return RemoteCallError(
             without_secrets(f"Could not send the alert to {self.arn!r}: {err}"), retryable=True
         )
-
-
-def send(
-    target: SnsTarget,
-    alert: Alert,
-    *,
-    text: str | None = None,
-    title: str | None = None,
-    attributes: Mapping[str, Any] | None = None,
-) -> str:
-    """Send an alert in our words, or in the user's where they gave some; return SNS's message id."""
-    return target.publish(
-        text or body(alert),
-        alert_id=alert.alert_id,
-        title=title or subject(alert),
-        attributes={"dag_id": alert.dag_id, **(attributes or {})},
-    )
 
 
 def _topic_of_variable() -> str:

@@ -103,7 +103,8 @@ class SnsAlertOperator(BaseOperator):
 
     def _send(self, context: Context, alert: Alert) -> dict[str, str]:
         """Send, and write down that it was done: ``{"message_id": str, "alert_id": str}``."""
-        from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget, send
+        from airflow_provider_pipehooks.notifications.sending import send
+        from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
         target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
         message_id = send(

@@ -1,0 +1,83 @@
+"""``pipehooks outbox``: the sender of an outbox as a process of its own, and a look at what lies there."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import time
+from threading import Event
+
+from airflow_provider_pipehooks import options
+from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.notifications.outbox import Outbox
+from airflow_provider_pipehooks.notifications.sender import LOOK_EVERY_S, Sender, publish_to_sns
+from airflow_provider_pipehooks.notifications.storm import Pace
+
+_SHOWN = 20
+
+
+def run(argv: list[str]) -> int:
+    """``pipehooks outbox send [--once]`` and ``pipehooks outbox list``.
+
+    :return: 0 all well, 1 something could not be sent or read, 2 it was called wrongly.
+    """
+    parser = argparse.ArgumentParser(
+        prog="pipehooks outbox", description="Alerts that lie in the outbox until they are sent."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    send = commands.add_parser("send", help="group what lies there, and send it; until it is ended")
+    send.add_argument("--once", action="store_true", help="send what is there now, without waiting for more")
+    show = commands.add_parser("list", help="what lies there")
+    for command in (send, show):
+        command.add_argument("--path", help="of the outbox; the option [pipehooks] outbox if not given")
+    given = parser.parse_args(argv)
+    outbox = Outbox(given.path)
+    try:
+        return _list(outbox) if given.command == "list" else _send(outbox, once=given.once)
+    except (ConfigurationError, OSError) as err:
+        print(f"pipehooks: {err}", file=sys.stderr)
+        return 1
+
+
+def pace() -> Pace:
+    """How often people are told, as the options say."""
+    names = ("group_wait", "group_interval", "repeat_interval")
+    return Pace(**{name: options.read(f"alert_{name}") for name in names})
+
+
+def _send(outbox: Outbox, *, once: bool) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if once:
+        sender = Sender(outbox, Pace(group_wait=0, group_interval=0), publish_to_sns)
+        print(f"{sender.look()} messages sent.")
+        outbox.release()
+        return 1 if outbox.new.names() or outbox.sending.names() else 0
+    ended = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    sender = Sender(outbox, pace(), publish_to_sns)
+    print(f"Sending what comes into {outbox.root}. Ctrl-C ends it.", flush=True)
+    while not ended.is_set():
+        try:
+            sender.look()
+        except OSError as err:
+            logging.getLogger(__name__).error("The outbox cannot be read or written now: %s", err)
+        ended.wait(LOOK_EVERY_S)
+    outbox.release()
+    return 0
+
+
+def _list(outbox: Outbox) -> int:
+    notices = list(outbox.notices({}).values())
+    at_work = "a sender is at work" if outbox.has_sender else "no sender is at work"
+    oldest = f", the oldest {time.time() - notices[0].at:,.0f} s old" if notices else ""
+    print(f"{outbox.root}: {len(notices):,} to be told{oldest}; {at_work}.")
+    for notice in notices[:_SHOWN]:
+        print(f"  {notice.title}")
+    if (hidden := len(notices) - _SHOWN) > 0:
+        print(f"  and {hidden:,} more")
+    if unreadable := outbox.unreadable.names():
+        print(f"{len(unreadable)} files in {outbox.unreadable} are no notices.")
+    return 1 if unreadable else 0

@@ -1,0 +1,147 @@
+"""One message about many notices, as text. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_pipehooks.notifications.message import safe_subject
+from airflow_provider_pipehooks.notifications.outbox import Notice
+from airflow_provider_pipehooks.notifications.storm import Group, Kind
+
+LISTED_MEMBERS = 20
+#: The group's own attributes, where all of its notices agree in them.
+_SHARED = ("dag_id", "service", "class", "severity", "fingerprint")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What is to be published.
+
+    :param group: for FIFO topics: what keeps its order.
+    """
+
+    target: dict[str, Any]
+    alert_id: str
+    title: str
+    text: str
+    group: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def message_of(kind: Kind, key: str, notices: Sequence[Notice], before: Group, after: Group) -> Message:
+    """The message about a group.
+
+    :param notices: what has come since the last one, oldest first; none when it is said again.
+    :param before: what was remembered of it.
+    """
+    failures = [notice for notice in notices if notice.is_failure]
+    target = dict(notices[0].target)
+    if kind == "firing" and len(failures) == 1:
+        (only,) = failures
+        return Message(
+            target=target,
+            alert_id=only.alert_id,
+            title=only.title,
+            text=only.text,
+            group=key,
+            attributes={**only.attributes, **only.labels, "state": "firing"},
+        )
+    alert_id = hashlib.sha256(f"{key} {after.number} {notices[0].alert_id}".encode()).hexdigest()[:16]
+    title, lines = {"firing": _failing, "resolved": _recovered}[kind](failures, notices, before)
+    head = [*lines, f"Alert id: {alert_id}"]
+    if after.number > 1:
+        head.append(f"Message:  {after.number}, about the same")
+    return Message(
+        target=target,
+        alert_id=alert_id,
+        title=safe_subject(title) or "Airflow alert",
+        text="\n".join(head) + "\n" + (_first(failures) if failures else ""),
+        group=key,
+        attributes={**_shared(notices), "state": kind},
+    )
+
+
+def still_failing(key: str, target: dict[str, Any], group: Group, number: int) -> Message:
+    """What is said again about a group that still fails."""
+    names = list(group.firing)
+    alert_id = hashlib.sha256(f"{key} {number}".encode()).hexdigest()[:16]
+    head = [f"{_tasks(len(names))} still failing, and nothing new was told.", ""]
+    lines = [f"  {name}, since {_time(since)}" for name, since in list(group.firing.items())[:LISTED_MEMBERS]]
+    return Message(
+        target=target,
+        alert_id=alert_id,
+        title=safe_subject(f"Airflow: still failing: {_names(names)}") or "Airflow alert",
+        text="\n".join([*head, *lines, "", f"Alert id: {alert_id}"]) + "\n",
+        group=key,
+        attributes={"state": "repeat"},
+    )
+
+
+def _failing(failures: Sequence[Notice], _: Sequence[Notice], __: Group) -> tuple[str, list[str]]:
+    count = sum(notice.count for notice in failures)
+    members = Counter[str]()
+    for notice in failures:
+        members[notice.member] += notice.count
+    dags = {notice.labels.get("dag_id", notice.member) for notice in failures}
+    where = f"in DAG {min(dags)}" if len(dags) == 1 else f"in {len(dags):,} DAGs"
+    lines = [f"{count:,} failures {where}, for one reason.", ""]
+    lines += _common(failures)
+    lines += [f"First:    {_time(failures[0].at)}", f"Last:     {_time(failures[-1].at)}"]
+    rows = [f"  {number:>6,}  {name}" for name, number in members.most_common(LISTED_MEMBERS)]
+    if (hidden := len(members) - LISTED_MEMBERS) > 0:
+        rows.append(f"          and {hidden:,} other tasks")
+    reason = failures[0].labels.get("cause", "")
+    return f"Airflow: {count:,} failures {where}: {reason}", [*lines, "", *rows, ""]
+
+
+def _recovered(failures: Sequence[Notice], notices: Sequence[Notice], before: Group) -> tuple[str, list[str]]:
+    again = {notice.member: notice.at for notice in notices if not notice.is_failure}
+    names = list(again)
+    lines = [f"Nothing of it fails any more: {_tasks(len(names))} recovered.", ""]
+    for name, at in list(again.items())[:LISTED_MEMBERS]:
+        since = before.firing.get(name)
+        failed = f", after it had failed at {_time(since)}" if since else ""
+        lines.append(f"  {name}: at {_time(at)}{failed}")
+    if (hidden := len(names) - LISTED_MEMBERS) > 0:
+        lines.append(f"  and {hidden:,} more")
+    if failures:
+        count = sum(notice.count for notice in failures)
+        lines.append(f"  Since the last message there were {count:,} failures.")
+    return f"Airflow: recovered: {_names(names)}", [*lines, ""]
+
+
+def _common(notices: Sequence[Notice]) -> Iterator[str]:
+    for label, title in (("cause", "Reason:   "), ("class", "Class:    "), ("service", "Service:  ")):
+        if value := notices[0].labels.get(label):
+            yield f"{title}{value}"
+
+
+def _first(failures: Sequence[Notice]) -> str:
+    return f"\nThe first of them:\n\n{failures[0].text}"
+
+
+def _shared(notices: Sequence[Notice]) -> dict[str, str]:
+    shared = {}
+    for label in _SHARED:
+        values = {notice.labels.get(label) for notice in notices}
+        if len(values) == 1 and (value := values.pop()):
+            shared[label] = value
+    return shared
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count:,} tasks"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" (+{len(names) - 3:,} more)" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="seconds")

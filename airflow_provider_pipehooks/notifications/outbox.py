@@ -1,0 +1,213 @@
+"""Where failures lie until they are told: one file for each, which nobody changes, and one sender.
+
+Airflow has nothing that several processes could count in: its task store is of one task, Variables and asset
+stores are plain writes. So each process writes files of its own, and the sender alone reads, groups and
+deletes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_pipehooks.compat.storage import Folder
+from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, Types, known, reading
+from airflow_provider_pipehooks.notifications.storm import Event, Group
+
+log = logging.getLogger(__name__)
+
+#: A sender that has not said so for this long is gone.
+LEASE_S = 60.0
+_LEASE = "sender.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One failure, or one recovery, as it lies in the outbox.
+
+    :param at: when it happened, in seconds since the epoch.
+    :param member: what failed: ``dag_id/task_id``.
+    :param group: what it is told together with; with the target it makes one message.
+    :param target: where to: ``{"arn", "aws_conn_id", "region"}``.
+    :param labels: ``dag_id``, ``class``, ``fingerprint``, ... of the alert.
+    :param title: its subject line, as it would be sent alone.
+    :param text: its text, as it would be sent alone.
+    :param attributes: for subscription filters.
+    :param count: how many failures it stands for.
+    """
+
+    alert_id: str
+    at: float
+    member: str
+    group: str
+    target: Mapping[str, Any]
+    title: str
+    text: str
+    is_failure: bool = True
+    recovers: bool = False
+    count: int = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def event(self) -> Event:
+        return Event(
+            at=self.at,
+            member=self.member,
+            is_failure=self.is_failure,
+            count=self.count,
+            recovers=self.recovers,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {VERSION_KEY: VERSION, **vars(self)}
+
+    @classmethod
+    def from_json(cls, record: Any) -> Notice:
+        """:raises ValueError: not a notice; quotes it."""
+        with reading("a notice", record):
+            return cls(**known(record, _FIELDS))
+
+
+_FIELDS: Mapping[str, Types] = {
+    **dict.fromkeys(("alert_id", "member", "group", "title", "text"), TEXT),
+    **dict.fromkeys(("is_failure", "recovers"), (bool,)),
+    **dict.fromkeys(("target", "labels", "attributes"), (dict,)),
+    "at": (*NUMBER, float),
+    "count": NUMBER,
+}
+
+
+class Outbox:
+    """The folder, whose parts are folders.
+
+    ``new/`` has the notices, ``firing/`` the members whose recovery is to be told, ``groups/`` what the
+    sender remembers, ``sending/`` what it is about to send, ``unreadable/`` what is no notice.
+
+    :param path: None takes the option ``outbox``, else ``pipehooks/outbox`` in Airflow's home.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self.root = Folder(path or default_path())
+        self.new, self.groups, self.sending = (
+            self.root.folder(name) for name in ("new", "groups", "sending")
+        )
+        self.firing, self.unreadable = self.root.folder("firing"), self.root.folder("unreadable")
+
+    # Whoever has something to tell
+
+    def put(self, notice: Notice) -> str:
+        """Lay down a notice.
+
+        :return: its name, by which it is taken back.
+        :raises OSError: it cannot be written.
+        """
+        name = f"{int(notice.at * 1000):014d}-{secrets.token_hex(8)}.json"
+        self.new.write(name, _packed(notice.to_json()))
+        if notice.recovers and notice.is_failure:
+            # Who succeeds has then one file to look for, and not the whole outbox.
+            self.firing.write(_name_of(notice.member), _packed({"group": notice.group, **notice.target}))
+        elif not notice.is_failure:
+            self.firing.delete(_name_of(notice.member))
+        return name
+
+    def fails(self, member: str) -> str | None:
+        """The group in which a member was told to fail; None if it was not."""
+        data = self.firing.read(_name_of(member))
+        found = json.loads(data) if data else {}
+        group = found.get("group") if isinstance(found, dict) else None
+        return str(group) if group is not None else None
+
+    def take_back(self, name: str) -> None:
+        self.new.delete(name)
+
+    @property
+    def has_sender(self) -> bool:
+        """Whether a sender has said lately that it is at work."""
+        until = self._lease().get("until")
+        return isinstance(until, (int, float)) and until > time.time()
+
+    # The sender
+
+    def lease(self, owner: str) -> bool:
+        """Say that a sender is at work.
+
+        :return: whether it is the only one.
+        """
+        held = self._lease()
+        if held.get("owner") not in (None, owner) and self.has_sender:
+            return False
+        self.root.write(_LEASE, _packed({"owner": owner, "until": time.time() + LEASE_S}))
+        return True
+
+    def release(self) -> None:
+        self.root.delete(_LEASE)
+
+    def _lease(self) -> Mapping[str, Any]:
+        try:
+            found = json.loads(self.root.read(_LEASE) or b"{}")
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def notices(self, known_names: Mapping[str, Notice]) -> dict[str, Notice]:
+        """All that lie there, oldest first.
+
+        :param known_names: those that were read before: files do not change.
+        """
+        found = {}
+        for name in self.new.names():
+            notice = known_names.get(name) or self._notice(name)
+            if notice is not None:
+                found[name] = notice
+        return found
+
+    def _notice(self, name: str) -> Notice | None:
+        data = self.new.read(name)
+        if data is None:
+            return None
+        try:
+            return Notice.from_json(json.loads(data))
+        except ValueError as err:
+            log.error("A notice in %s cannot be read, it is moved to %s: %s", self.new, self.unreadable, err)
+            self.unreadable.write(name, data)
+            self.new.delete(name)
+            return None
+
+    def group(self, key: str) -> Group | None:
+        """What is remembered of a group; what cannot be read is begun anew."""
+        data = self.groups.read(f"{key}.json")
+        try:
+            return Group.from_json(json.loads(data)) if data else None
+        except ValueError as err:
+            log.warning("What was told of a group cannot be read, it begins anew: %s", err)
+            return None
+
+    def remember(self, key: str, group: Group | None) -> None:
+        if group is None:
+            self.groups.delete(f"{key}.json")
+        else:
+            self.groups.write(f"{key}.json", _packed(group.to_json()))
+
+
+def default_path() -> str:
+    """Where the outbox is: the option ``[pipehooks] outbox``, or a folder in Airflow's home."""
+    from airflow_provider_pipehooks import options
+
+    home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
+    return str(options.read("outbox") or f"{home}/pipehooks/outbox")
+
+
+def _name_of(member: str) -> str:
+    return f"{hashlib.sha256(member.encode()).hexdigest()[:20]}.json"
+
+
+def _packed(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, default=str).encode()

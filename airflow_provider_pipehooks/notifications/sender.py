@@ -1,0 +1,186 @@
+"""The one sender of an outbox: groups what lies there, publishes, and deletes what was told.
+
+What it is about to publish is written down first. A sender that dies in between has the next one publish the
+same message again, with the same alert id: at least once, and whoever counts ids counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_provider_pipehooks.core.errors import PipehooksError
+from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY
+from airflow_provider_pipehooks.notifications.digest import Message, message_of, still_failing
+from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
+from airflow_provider_pipehooks.notifications.storm import Group, Pace, step
+
+log = logging.getLogger(__name__)
+
+#: Between two looks into the outbox.
+LOOK_EVERY_S = 1.0
+#: SNS suspends an e-mail subscription that gets more than ten messages a second.
+MOST_A_SECOND = 5.0
+#: After a message was not taken, its topic is left alone for so long, twice as long each time.
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 300.0
+
+
+class Sender:
+    """Sends what lies in an outbox.
+
+    :param publish: sends one message; raises :class:`PipehooksError` where that failed.
+    :param clock: the time, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        pace: Pace,
+        publish: Callable[[Message], object],
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.outbox, self.pace = outbox, pace
+        self.owner = secrets.token_hex(8)
+        self._publish, self._clock, self._sleep = publish, clock, sleep
+        self._notices: dict[str, Notice] = {}
+        self._groups: dict[str, Group] = {}
+        self._targets: dict[str, dict[str, Any]] = {}
+        self._pauses: dict[str, tuple[float, float]] = {}
+        self._sent_at: dict[str, float] = {}
+        self._is_restored = False
+
+    def look(self) -> int:
+        """One look into the outbox, and all that is to be sent by now.
+
+        :return: how many messages were sent.
+        :raises OSError: the outbox cannot be read or written.
+        """
+        if not self.outbox.lease(self.owner):
+            log.warning("Another sender is at work on %s; this one waits", self.outbox.root)
+            return 0
+        sent = sum(self._finish(name) for name in self.outbox.sending.names())
+        self._restore()
+        self._notices = self.outbox.notices(self._notices)
+        by_group: dict[str, list[str]] = {}
+        for name, notice in self._notices.items():
+            by_group.setdefault(key_of(notice), []).append(name)
+        stuck = {name.removesuffix(".json") for name in self.outbox.sending.names()}
+        for key in [*by_group, *(key for key in self._groups if key not in by_group)]:
+            if key not in stuck:
+                sent += self._look_at(key, by_group.get(key, []))
+        return sent
+
+    def _restore(self) -> None:
+        """What an earlier sender remembered."""
+        if self._is_restored:
+            return
+        for name in self.outbox.groups.names():
+            key = name.removesuffix(".json")
+            if (group := self.outbox.group(key)) is not None:
+                self._groups[key] = group
+        self._is_restored = True
+
+    def _look_at(self, key: str, names: list[str]) -> int:
+        notices = [self._notices[name] for name in names]
+        before = self._groups.get(key)
+        # A look earlier than the next one: a second late is late.
+        decided = step(before, (notice.event for notice in notices), self._clock() + LOOK_EVERY_S, self.pace)
+        if decided.kind == "wait":
+            return 0
+        if decided.kind == "nothing":
+            self._done(key, names, decided.group)
+            return 0
+        after = decided.group
+        assert after is not None
+        if decided.kind == "repeat":
+            message = still_failing(key, dict(after.target), after, after.number)
+        else:
+            message = message_of(decided.kind, key, notices, before or Group(), after)
+            after = after.towards(message.target)
+        record = {
+            VERSION_KEY: VERSION,
+            "message": vars(message),
+            "names": names,
+            "group": after.to_json(),
+        }
+        self.outbox.sending.write(f"{key}.json", json.dumps(record, default=str).encode())
+        return self._finish(f"{key}.json")
+
+    def _finish(self, name: str) -> int:
+        """Publish what was written down, and be done with what it tells."""
+        data = self.outbox.sending.read(name)
+        if data is None:
+            return 0
+        record = json.loads(data)
+        message = Message(**record["message"])
+        if not self._try_to_publish(message):
+            return 0
+        self._done(name.removesuffix(".json"), record["names"], Group.from_json(record["group"]))
+        self.outbox.sending.delete(name)
+        return 1
+
+    def _try_to_publish(self, message: Message) -> bool:
+        topic = str(message.target.get("arn"))
+        again_at, pause_s = self._pauses.get(topic, (0.0, FIRST_PAUSE_S))
+        if self._clock() < again_at:
+            return False
+        self._sleep(max(0.0, self._sent_at.get(topic, 0.0) + 1 / MOST_A_SECOND - self._clock()))
+        self._sent_at[topic] = self._clock()
+        try:
+            self._publish(message)
+        except PipehooksError as err:
+            log.error(
+                "Alert %s was not taken, it is sent again in %.0f s: %s", message.alert_id, pause_s, err
+            )
+            self._pauses[topic] = (self._clock() + pause_s, min(2 * pause_s, LONGEST_PAUSE_S))
+            return False
+        self._pauses.pop(topic, None)
+        return True
+
+    def _done(self, key: str, names: list[str], group: Group | None) -> None:
+        self.outbox.remember(key, group)
+        if group is None:
+            self._groups.pop(key, None)
+        else:
+            self._groups[key] = group
+        for name in names:
+            self.outbox.new.delete(name)
+            self._notices.pop(name, None)
+
+
+def key_of(notice: Notice) -> str:
+    """Of its group: as a file's name."""
+    told = json.dumps([notice.group, dict(notice.target)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:20]
+
+
+def publish_to_sns(message: Message) -> str:
+    """Send a message to its topic.
+
+    :raises PipehooksError: it was not taken.
+    """
+    from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
+
+    target: Mapping[str, Any] = message.target
+    # Throttled, it stays in the outbox and is sent again: no other topic waits for that.
+    sns = SnsTarget(
+        target["arn"],
+        aws_conn_id=target.get("aws_conn_id"),
+        region_name=target.get("region"),
+        pauses_s=(),
+    )
+    return sns.publish(
+        message.text,
+        alert_id=message.alert_id,
+        title=message.title,
+        attributes=message.attributes,
+        group=message.group,
+    )

@@ -1,0 +1,150 @@
+"""The one way out for alerts: into the outbox first, and from there to people.
+
+Where a sender is at work the alert is left to it, which makes one message of many. Without one it is
+published at once, and its file is taken back; where that fails the file stays, for a sender to come.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_pipehooks.compat.masking import masked_text
+from airflow_provider_pipehooks.core.errors import PipehooksError
+from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.notifications.message import Alert, body, subject
+from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
+from airflow_provider_pipehooks.notifications.reasons import cause_of, class_of, fingerprint
+from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
+
+log = logging.getLogger(__name__)
+
+GROUP_BY = ("fingerprint",)
+#: What alerts may be grouped by.
+LABELS = frozenset({"fingerprint", "dag_id", "run_id", "task_id", "class", "service"})
+_LONGEST_CAUSE = 200
+
+
+def send(
+    target: SnsTarget,
+    alert: Alert,
+    *,
+    text: str | None = None,
+    title: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    group_by: Sequence[str] = GROUP_BY,
+    send_resolved: bool = False,
+    outbox: Outbox | None = None,
+) -> str:
+    """Send an alert in our words, or in the user's where they gave some.
+
+    :param group_by: labels; alerts that agree in them become one message, where a sender is at work.
+    :param send_resolved: the recovery is to be told, too.
+    :return: SNS's message id; "" where the alert was left to the sender.
+    :raises PipehooksError: it could not be published; it stays in the outbox.
+    """
+    title, text = masked_text(title or subject(alert)), masked_text(text or body(alert))
+    told = {"dag_id": alert.dag_id, **(attributes or {})}
+    outbox = outbox or Outbox()
+    notice = notice_of(alert, target, title, text, told, group_by=group_by, send_resolved=send_resolved)
+    name = _put(outbox, notice)
+    if name is not None and outbox.has_sender:
+        log.info("Alert %s is left to the sender of %s", alert.alert_id, outbox.root)
+        return ""
+    try:
+        sent = target.publish(text, alert_id=alert.alert_id, title=title, attributes=told)
+    except PipehooksError:
+        if name is not None:
+            log.error("Alert %s stays in %s: pipehooks outbox send sends it", alert.alert_id, outbox.root)
+        raise
+    if name is not None:
+        _take_back(outbox, name)
+    return sent
+
+
+def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bool:
+    """Tell that what failed has recovered, if it was told to fail. Only a sender tells of recoveries.
+
+    :return: whether there was anything to tell.
+    """
+    outbox = outbox or Outbox()
+    try:
+        group = outbox.fails(member_of(alert))
+        if group is None:
+            return False
+        notice = notice_of(alert, target, subject(alert), body(alert), {}, is_failure=False)
+        outbox.put(_in_group(notice, group))
+    except (OSError, ValueError) as err:
+        log.warning("The recovery of %s cannot be told: %s", member_of(alert), err)
+        return False
+    return True
+
+
+def notice_of(
+    alert: Alert,
+    target: SnsTarget,
+    title: str,
+    text: str,
+    attributes: Mapping[str, Any],
+    *,
+    group_by: Sequence[str] = GROUP_BY,
+    send_resolved: bool = False,
+    is_failure: bool = True,
+) -> Notice:
+    """The alert as it lies in the outbox."""
+    labels = labels_of(alert)
+    return Notice(
+        alert_id=alert.alert_id,
+        at=alert.when.timestamp(),
+        member=member_of(alert),
+        group=" ".join(f"{name}={labels.get(name, '')}" for name in sorted(group_by)),
+        target={"arn": target.arn, "aws_conn_id": target.aws_conn_id, "region": target.region},
+        title=title,
+        text=text,
+        is_failure=is_failure,
+        recovers=send_resolved,
+        count=max(1, len(alert.tasks)),
+        labels=labels,
+        attributes=dict(attributes),
+    )
+
+
+def _in_group(notice: Notice, group: str) -> Notice:
+    return replace(notice, group=group)
+
+
+def labels_of(alert: Alert) -> dict[str, str]:
+    """What an alert may be grouped and filtered by: Alertmanager's labels."""
+    labels = {"dag_id": alert.dag_id, "run_id": alert.dag_run_id, "fingerprint": fingerprint(alert)}
+    if alert.tasks:
+        task = alert.tasks[0]
+        labels |= {"task_id": task.task_id, "class": class_of(task)}
+        labels |= {"cause": masked_text(shorten(cause_of(task), _LONGEST_CAUSE))}
+        if task.run is not None:
+            labels["service"] = task.run.service
+    return labels
+
+
+def member_of(alert: Alert) -> str:
+    """What failed, whichever run of it: a task of a DAG, or the DAG."""
+    if len(alert.tasks) == 1:
+        return f"{alert.dag_id}.{alert.tasks[0].label}"
+    return alert.dag_id
+
+
+def _put(outbox: Outbox, notice: Notice) -> str | None:
+    """Lay it into the outbox; an outbox that cannot be written must not keep an alert back."""
+    try:
+        return outbox.put(notice)
+    except OSError as err:
+        log.warning("The outbox %s cannot be written, the alert is sent at once: %s", outbox.root, err)
+        return None
+
+
+def _take_back(outbox: Outbox, name: str) -> None:
+    try:
+        outbox.take_back(name)
+    except OSError as err:
+        log.warning("Alert %s was sent, and may be sent again: it cannot be deleted: %s", name, err)
