@@ -137,14 +137,15 @@ class Outbox:
     # The sender
 
     def lease(self, owner: str) -> bool:
-        """Say that a sender is at work.
+        """Say that a sender is at work; written anew when a third of its time is over.
 
         :return: whether it is the only one.
         """
         held = self._lease()
         if held.get("owner") not in (None, owner) and self.has_sender:
             return False
-        self.root.write(_LEASE, _packed({"owner": owner, "until": time.time() + LEASE_S}))
+        if held.get("owner") != owner or held.get("until", 0) < time.time() + LEASE_S * 2 / 3:
+            self.root.write(_LEASE, _packed({"owner": owner, "until": time.time() + LEASE_S}))
         return True
 
     def release(self) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.notifications.storm import FORGOTTEN_AFTER_S, Event, Group, Pace, step
+from tests.core.anything import fewer
 
 PACE = Pace()
 
@@ -105,10 +106,11 @@ EVENTS = st.lists(
 )
 
 
+@fewer
 @given(EVENTS)
 def test_every_failure_is_in_exactly_one_message_or_recovered_untold(events: list[Event]) -> None:
     group, waiting, told, kinds = None, sorted(events, key=lambda event: event.at), 0, []
-    for now in range(0, 40_000, 10):
+    for now in range(0, 20_000, 25):
         come = [event for event in waiting if event.at <= now]
         decided = step(group, come, now, PACE)
         if decided.kind == "wait":
