@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from airflow_provider_pipehooks.core.errors import RunEnded
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.notifications.message import Alert, FailedTask
 
@@ -65,6 +66,13 @@ def class_of(task: FailedTask) -> ReasonClass:
         return "ended_by_airflow"
     error = (task.exception or "").partition(":")[0]
     return _OF_ERRORS.get(error, "user" if error else "unknown")
+
+
+def class_of_error(error: BaseException) -> ReasonClass:
+    """The same of an error: the class of its run, if it is about one."""
+    run = error.run if isinstance(error, RunEnded) else None
+    named = next((name.__name__ for name in type(error).__mro__ if name.__name__ in _OF_ERRORS), None)
+    return class_of(FailedTask(task_id="", exception=named or type(error).__name__, run=run))
 
 
 def _class_of_run(run: Run) -> ReasonClass:
