@@ -26,6 +26,7 @@ TRIALS ?= 20
 test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=20 times each: a good hour
 	$(BIN)/python -m tests.fault.lane --trials $(TRIALS)
 	$(BIN)/python -m tests.fault.lane --pipelines --trials $(TRIALS)
+	$(BIN)/python -m tests.notifications.storm_lane
 	$(BIN)/python -m tests.fault.hostile
 	@# where PostgreSQL is on this machine
 	if command -v initdb >/dev/null; then $(BIN)/python -m tests.fault.hostile --postgres; fi

@@ -7,9 +7,9 @@ published at once, and its file is taken back; where that fails the file stays, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_pipehooks.compat.masking import masked_text
 from airflow_provider_pipehooks.core.errors import PipehooksError
@@ -18,6 +18,9 @@ from airflow_provider_pipehooks.notifications.message import Alert, body, subjec
 from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
 from airflow_provider_pipehooks.notifications.reasons import cause_of, class_of, fingerprint
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseNotifier
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,8 @@ def send(
     :return: SNS's message id; "" where the alert was left to the sender.
     :raises PipehooksError: it could not be published; it stays in the outbox.
     """
-    title, text = masked_text(title or subject(alert)), masked_text(text or body(alert))
+    words = words_of(alert, text=text, title=title)
+    title, text = words["subject"], words["body"]
     told = {"dag_id": alert.dag_id, **(attributes or {})}
     outbox = outbox or Outbox()
     notice = notice_of(alert, target, title, text, told, group_by=group_by, send_resolved=send_resolved)
@@ -62,6 +66,43 @@ def send(
     if name is not None:
         _take_back(outbox, name)
     return sent
+
+
+def alert_text(context: Mapping[str, Any]) -> dict[str, Any]:
+    """What we would tell about a failed task or DAG run, for a callback of one's own.
+
+    :param context: the callback's.
+    :return: ``{"subject": str, "body": str, "alert_id": str, "labels": {...}, "alert": Alert}``.
+    """
+    from airflow_provider_pipehooks.notifications.failed_tasks import alert_of
+
+    return words_of(alert_of(context))
+
+
+def words_of(alert: Alert, *, text: str | None = None, title: str | None = None) -> dict[str, Any]:
+    """An alert as templates know it, in our words, or in the user's where they gave some."""
+    return {
+        "subject": masked_text(title or subject(alert)),
+        "body": masked_text(text or body(alert)),
+        "alert_id": alert.alert_id,
+        "labels": labels_of(alert),
+        "alert": alert,
+    }
+
+
+def tell(
+    notifier: Callable[[], BaseNotifier],
+    context: Mapping[str, Any],
+    alert: Alert,
+    *,
+    text: str | None = None,
+    title: str | None = None,
+) -> None:
+    """Send an alert by another notifier, at once: what it is made of cannot lie in the outbox.
+
+    :param notifier: makes one, whose templates know what :func:`words_of` gives, and what the context has.
+    """
+    notifier()({**context, **words_of(alert, text=text, title=title)})
 
 
 def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bool:

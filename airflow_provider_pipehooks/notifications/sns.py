@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.notifications.sending import GROUP_BY, LABELS, resolve, send
+from airflow_provider_pipehooks.notifications.sending import GROUP_BY, LABELS, resolve, send, tell
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ class SnsAlertNotifier(BaseNotifier):
     :param subject: instead of our subject line (templated).
     :param message_attributes: added to ``alert_id``, ``dag_id``; for subscription filters.
     :param region_name: None takes the one in the ARN.
+    :param notifier: makes another notifier, which sends the same text its way, such as
+        ``lambda: SlackNotifier(text="{{ subject }} {{ body }}")``. Its templates know ``subject``, ``body``,
+        ``alert_id``, ``labels`` and ``alert``; such alerts are sent at once, one by one.
     :param group_by: labels; alerts that agree in them become one message, where a sender is at work
         (``pipehooks outbox send``): ``fingerprint``, ``dag_id``, ``task_id``, ``class``, ``service``.
     :param send_resolved: tell the recovery, too. Give the same notifier as ``on_success_callback``: there it
@@ -56,6 +59,7 @@ class SnsAlertNotifier(BaseNotifier):
         region_name: str | None = None,
         group_by: Sequence[str] = GROUP_BY,
         send_resolved: bool = False,
+        notifier: Callable[[], BaseNotifier] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,6 +68,7 @@ class SnsAlertNotifier(BaseNotifier):
             raise ConfigurationError(f"group_by is a list of {', '.join(sorted(LABELS))}, not {wrong}.")
         self.group_by = tuple(group_by)
         self.send_resolved = send_resolved
+        self.notifier = notifier
         self.aws_conn_id = aws_conn_id
         self.target_arn = target_arn
         self.message = message
@@ -86,6 +91,9 @@ class SnsAlertNotifier(BaseNotifier):
             log.info("Nothing to tell: this task failed only because it had sent its alert")
             return
         alert = alert_of(context)
+        if self.notifier is not None:
+            tell(self.notifier, context, alert, text=self.message, title=self.subject)
+            return
         target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
         if self.send_resolved and alert.happened == "succeeded":
             resolve(target, alert)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
@@ -13,7 +13,7 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, known, reading
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseNotifier, Context
 
     from airflow_provider_pipehooks.notifications.message import Alert
 
@@ -38,6 +38,7 @@ class SnsAlertOperator(BaseOperator):
     :param message: instead of our text (templated).
     :param message_attributes: added to ``alert_id`` and ``dag_id``; for subscription filters.
     :param region_name: None takes the one in the ARN.
+    :param notifier: makes another notifier, as for ``SnsAlertNotifier``; ``message_id`` is then "".
     :param end_state: how the task ends once the message is sent. A task that succeeds at the end of a DAG
         makes the whole DAG run a success: Airflow looks at the last tasks only.
     :param always: send, and succeed, when nothing upstream failed; otherwise the task is skipped.
@@ -64,6 +65,7 @@ class SnsAlertOperator(BaseOperator):
         message: str | None = None,
         message_attributes: Mapping[str, Any] | None = None,
         region_name: str | None = None,
+        notifier: Callable[[], BaseNotifier] | None = None,
         end_state: EndState = "failed",
         always: bool = False,
         trigger_rule: str = "one_failed",
@@ -79,6 +81,7 @@ class SnsAlertOperator(BaseOperator):
         self.message = message
         self.message_attributes = message_attributes
         self.region_name = region_name
+        self.notifier = notifier
         self.end_state = end_state
         self.always = always
 
@@ -103,13 +106,16 @@ class SnsAlertOperator(BaseOperator):
 
     def _send(self, context: Context, alert: Alert) -> dict[str, str]:
         """Send, and write down that it was done: ``{"message_id": str, "alert_id": str}``."""
-        from airflow_provider_pipehooks.notifications.sending import send
+        from airflow_provider_pipehooks.notifications.sending import send, tell
         from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
-        target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
-        message_id = send(
-            target, alert, text=self.message, title=self.subject, attributes=self.message_attributes
-        )
+        message_id = ""
+        if self.notifier is not None:
+            tell(self.notifier, context, alert, text=self.message, title=self.subject)
+        else:
+            target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
+            attributes = self.message_attributes
+            message_id = send(target, alert, text=self.message, title=self.subject, attributes=attributes)
         sent = {"message_id": message_id, "alert_id": alert.alert_id}
         # Before all else: whatever fails from here on must not lead to a second message.
         record = {VERSION_KEY: VERSION, "generation": tries.generation(context), **sent}
