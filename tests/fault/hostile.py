@@ -2,7 +2,9 @@
 
 ``python -m tests.fault.hostile [--good 50] [--trials 1] [--postgres]`` lets many good runs be waited for
 beside one of each text and body that a hostile remote could send, and beside a wait with an odd interval;
-restarts the triggerer, lets the good runs end, and exits with 1 when one of them did not end right.
+restarts the triggerer, lets the good runs end, and exits with 1 when one of them did not end right. With
+``--beside`` the same good waits stand all trials, and their runs end after the last: a good wait that any of
+the trials hurts does not.
 """
 
 from __future__ import annotations
@@ -165,16 +167,10 @@ class Lane:
 
         :return: kind of task -> how many ended in each state.
         """
-        run_id, dbt = f"hostile_{number}", self.standin.dbt_cloud
-        add: Callable[[str], int] = lambda name: dbt.add_job(name, plan=Plan(hold=True))  # noqa: E731
-        conf = {
-            "good": [add(f"good {index}") for index in range(good)],
-            "odd": [add("odd")],
-            "evil": list(range(1, len(KINDS) + 1)),
-        }
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        self.airflow.client.call("POST", "dags/hostile/dagRuns", body)
-        wait_until(lambda: self._states(run_id, "good") == {"deferred": good}, "every good task waits")
+        run_id = f"hostile_{number}"
+        jobs = self._start(run_id, good=good, odd=1, evil=len(KINDS))
+        if good:
+            self._wait_for_deferred(run_id, good)
         wait_until(
             lambda: self._have_ended(run_id, "evil", len(KINDS)), "what the remote sent has come through"
         )
@@ -182,12 +178,46 @@ class Lane:
         # What was stored of it is read again.
         self.airflow.kill("triggerer")
         self.airflow.start_component("triggerer")
-        for each in list(dbt.runs):
-            dbt.set_plan(each, Plan(seconds=1))
-        wait_until(lambda: self._have_ended(run_id, "good", good), "every good task has ended")
+        self._let_end(jobs)
+        if good:
+            self._wait_for_the_end(run_id, good)
         wait_until(lambda: self._have_ended(run_id, "odd", 1), "the odd one has ended")
         self.airflow.check()
-        return {kind: self._states(run_id, kind) for kind in ("good", "odd", "evil")}
+        kinds = ("good", "odd", "evil") if good else ("odd", "evil")
+        return {kind: self._states(run_id, kind) for kind in kinds}
+
+    def run_beside(self, trials: int, good: int) -> Iterator[dict[str, Counter[str]]]:
+        """Trials without good tasks of their own, beside good ones that wait all the time; they come last."""
+        jobs = self._start("good", good=good, odd=0, evil=0)
+        self._wait_for_deferred("good", good)
+        for number in range(trials):
+            yield {**self.run(number, 0), "good": self._states("good", "good")}
+        self._let_end(jobs)
+        self._wait_for_the_end("good", good)
+        yield {"good": self._states("good", "good")}
+
+    def _start(self, run_id: str, *, good: int, odd: int, evil: int) -> list[int]:
+        """Trigger a DAG run; its jobs' runs go on until they are let end."""
+        add: Callable[[str], int] = lambda name: self.standin.dbt_cloud.add_job(name, plan=Plan(hold=True))  # noqa: E731
+        conf = {
+            "good": [add(f"good {index}") for index in range(good)],
+            "odd": [add("odd") for _ in range(odd)],
+            "evil": list(range(1, evil + 1)),
+        }
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        self.airflow.client.call("POST", "dags/hostile/dagRuns", body)
+        return conf["good"] + conf["odd"]
+
+    def _let_end(self, jobs: list[int]) -> None:
+        for run_id, run in list(self.standin.dbt_cloud.runs.items()):
+            if run.job_id in jobs:
+                self.standin.dbt_cloud.set_plan(run_id, Plan(seconds=1))
+
+    def _wait_for_deferred(self, run_id: str, good: int) -> None:
+        wait_until(lambda: self._states(run_id, "good") == {"deferred": good}, "every good task waits")
+
+    def _wait_for_the_end(self, run_id: str, good: int) -> None:
+        wait_until(lambda: self._have_ended(run_id, "good", good), "every good task has ended")
 
     def _states(self, run_id: str, task_id: str) -> Counter[str]:
         path = f"dags/hostile/dagRuns/{run_id}/taskInstances/{task_id}/listMapped?limit=100"
@@ -235,18 +265,23 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--good", type=int, default=50, help="good waits beside the hostile ones")
     parser.add_argument("--trials", type=int, default=1)
     parser.add_argument("--postgres", action="store_true", help="a server of its own instead of SQLite")
+    parser.add_argument("--beside", action="store_true", help="the same good waits beside all trials")
     options = parser.parse_args(argv)
-    bad = 0
+    where, bad, began = "Postgres" if options.postgres else "SQLite", 0, time.monotonic()
     with lane(on_postgres=options.postgres) as running:
-        for number in range(options.trials):
-            began = time.monotonic()
-            ended = running.run(number, options.good)
-            right = ended["good"] == {"success": options.good} and ended["odd"] == {"success": 1}
-            bad += not right
-            where = "Postgres" if options.postgres else "SQLite"
+        trials = (
+            running.run_beside(options.trials, options.good)
+            if options.beside
+            else (running.run(number, options.good) for number in range(options.trials))
+        )
+        for number, ended in enumerate(trials, start=1):
+            still = options.beside and number <= options.trials
+            expected = {"good": {"deferred" if still else "success": options.good}, "odd": {"success": 1}}
+            bad += any(ended.get(kind, states) != states for kind, states in expected.items())
             shown = "; ".join(f"{kind} {dict(states)}" for kind, states in ended.items())
             print(f"hostile remote on {where}: {shown} ({time.monotonic() - began:.0f} s)", flush=True)
-    print(f"{options.trials - bad} passed, {bad} failed")
+            began = time.monotonic()
+    print(f"{number - bad} right, {bad} wrong")
     return 1 if bad else 0
 
 
