@@ -70,6 +70,10 @@ class Folder:
             found = os.listdir(self.path) if self.is_local else [each.name for each in self.path.iterdir()]
         except FileNotFoundError:
             return []
+        except NotADirectoryError:
+            if self.is_local:
+                raise
+            return []  # a store has no folders: there is one where something lies in it
         return sorted(name for name in found if not name.endswith(_UNFINISHED))
 
     def read(self, name: str) -> bytes | None:

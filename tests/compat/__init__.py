@@ -1,0 +1,1 @@
+"""What touches Airflow, or differs between its versions."""
