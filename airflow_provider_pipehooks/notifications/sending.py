@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_pipehooks.compat.masking import masked_text
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.texts import shorten
+from airflow_provider_pipehooks.notifications.labels import GROUP_BY
 from airflow_provider_pipehooks.notifications.message import Alert, body, subject
 from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
 from airflow_provider_pipehooks.notifications.reasons import cause_of, class_of, fingerprint
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GROUP_BY = ("fingerprint",)
-#: What alerts may be grouped by.
-LABELS = frozenset({"fingerprint", "dag_id", "run_id", "task_id", "class", "service"})
 _LONGEST_CAUSE = 200
 
 

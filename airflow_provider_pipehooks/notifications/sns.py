@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseNotifier
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.notifications.sending import GROUP_BY, LABELS, resolve, send, tell
-from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
+from airflow_provider_pipehooks.notifications.labels import GROUP_BY, LABELS
 
 if TYPE_CHECKING:
     import jinja2
@@ -85,7 +84,10 @@ class SnsAlertNotifier(BaseNotifier):
         return super().get_template_env(dag if hasattr(dag, "get_template_env") else None)
 
     def notify(self, context: Context) -> None:
+        # Here: every DAG file that has a callback would else load all of it when it is parsed.
         from airflow_provider_pipehooks.notifications.failed_tasks import alert_of
+        from airflow_provider_pipehooks.notifications.sending import resolve, send, tell
+        from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
         if getattr(context.get("exception"), "alert_was_sent", False):
             log.info("Nothing to tell: this task failed only because it had sent its alert")
