@@ -158,8 +158,8 @@ def test_every_make_target_that_is_named_exists() -> None:
 def test_the_readmes_alert_is_in_the_words_of_today() -> None:
     shown = re.search(r"```text\n(Subject: .*?)```", PAGES["README.md"], re.DOTALL)
     standin, airflow = (
-        "http://127.0.0.1:32783",
-        "http://127.0.0.1:54383/dags/dbt_cloud_nightly/runs/demo_bad_rows",
+        "http://127.0.0.1:38111",
+        "http://127.0.0.1:52149/dags/dbt_cloud_nightly/runs/demo_bad_rows",
     )
     run = Run(
         service="dbt_cloud",
@@ -167,7 +167,8 @@ def test_the_readmes_alert_is_in_the_words_of_today() -> None:
         state=RunState.ERROR,
         status="Error",
         name="marts",
-        message="step 3, Invoke dbt with `dbt build --vars '{bad_rows: true}'`, failed",
+        message="step 3, Invoke dbt with `dbt build --vars '{bad_rows: true}'`, failed: "
+        "1 of 6 tests (2 nodes skipped)",
         url=f"{standin}/deploy/1/projects/11/runs/70403110257005/",
         failures=(
             Failure(
@@ -180,8 +181,8 @@ def test_the_readmes_alert_is_in_the_words_of_today() -> None:
     alert = Alert(
         dag_id="dbt_cloud_nightly",
         dag_run_id="demo_bad_rows",
-        when=datetime(2026, 11, 27, 21, 25, 22, tzinfo=timezone.utc),
-        logical_date=datetime(2026, 11, 27, 21, 24, 45, 576762, tzinfo=timezone.utc),
+        when=datetime(2026, 11, 28, 9, 16, 32, tzinfo=timezone.utc),
+        logical_date=datetime(2026, 11, 28, 9, 15, 16, 324143, tzinfo=timezone.utc),
         url=airflow,
         tasks=(FailedTask(task_id="marts.verify", try_number=1, max_tries=3, log_url=log_url, run=run),),
     )

@@ -165,8 +165,9 @@ def _in_full(task: FailedTask) -> Iterator[str]:
 
 def _failure(failure: Failure, run: Run) -> Iterator[str]:
     yield f"  - {failure.name}: {_line(failure.message)}"
-    if failure.detail and failure.detail != failure.message:
-        yield from (f"      | {line}" for line in failure.detail.splitlines())
+    # A trace often begins, or ends, with what the message says.
+    lines = (failure.detail or "").splitlines()
+    yield from (f"      | {line}" for line in lines if line.strip() != failure.message)
     if failure.url and failure.url != run.url:
         yield f"    {failure.url}"
 

@@ -33,7 +33,7 @@ RUN = Run(
     url="https://dbc.example/run/77",
     message="Run cancelled.",
     failures=(
-        Failure(name="step_0", message="boom", url="https://run/0", detail="File a\nValueError: boom"),
+        Failure(name="step_0", message="boom", url="https://run/0", detail="boom\nFile a\nValueError: boom"),
         *(Failure(name=f"step_{n}", message="boom") for n in range(1, 10)),
     ),
     failed=12,
