@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +96,3 @@ class Folder:
             (self.path / name).unlink()
         except FileNotFoundError:
             return
-
-    def read_all(self) -> Iterator[tuple[str, bytes]]:
-        """Its files, by name."""
-        for name in self.names():
-            if (data := self.read(name)) is not None:
-                yield name, data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 #: Escape sequences of a terminal, such as colours.
@@ -40,6 +41,11 @@ def without_secrets(text: str) -> str:
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
     return text
+
+
+def short_hash(*parts: str, digits: int = 16) -> str:
+    """What tells texts apart, as hex digits: for ids and names of files."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
 
 
 def last_lines(text: str, lines: int = 8, limit: int = 1_500) -> str:

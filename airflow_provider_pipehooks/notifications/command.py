@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
     outbox = Outbox(given.path)
     try:
         return _list(outbox) if given.command == "list" else _send(outbox, once=given.once)
-    except (ConfigurationError, OSError) as err:
+    except (ConfigurationError, OSError, ValueError) as err:
         print(f"pipehooks: {err}", file=sys.stderr)
         return 1
 
@@ -51,8 +51,10 @@ def _send(outbox: Outbox, *, once: bool) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if once:
         sender = Sender(outbox, Pace(group_wait=0, group_interval=0), publish_to_sns)
+        if not outbox.lease(sender.owner):
+            raise ConfigurationError(f"A sender is at work on {outbox.root}: it sends what is there.")
         print(f"{sender.look()} messages sent.")
-        outbox.release()
+        outbox.release(sender.owner)
         return 1 if outbox.new.names() or outbox.sending.names() else 0
     ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,7 +67,7 @@ def _send(outbox: Outbox, *, once: bool) -> int:
         except OSError as err:
             logging.getLogger(__name__).error("The outbox cannot be read or written now: %s", err)
         ended.wait(LOOK_EVERY_S)
-    outbox.release()
+    outbox.release(sender.owner)
     return 0
 
 

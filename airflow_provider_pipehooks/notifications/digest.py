@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_pipehooks.core.texts import short_hash
 from airflow_provider_pipehooks.notifications.message import safe_subject
 from airflow_provider_pipehooks.notifications.outbox import Notice
 from airflow_provider_pipehooks.notifications.storm import Group, Kind
 
 LISTED_MEMBERS = 20
-#: The group's own attributes, where all of its notices agree in them.
-_SHARED = ("dag_id", "service", "class", "severity", "fingerprint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +47,10 @@ def message_of(kind: Kind, key: str, notices: Sequence[Notice], before: Group, a
             title=only.title,
             text=only.text,
             group=key,
-            attributes={**only.attributes, **only.labels, "state": "firing"},
+            attributes={"state": "firing", **only.attributes},
         )
-    alert_id = hashlib.sha256(f"{key} {after.number} {notices[0].alert_id}".encode()).hexdigest()[:16]
-    title, lines = {"firing": _failing, "resolved": _recovered}[kind](failures, notices, before)
+    alert_id = short_hash(key, str(after.number), notices[0].alert_id)
+    title, lines = _failing(failures) if kind == "firing" else _recovered(failures, notices, before)
     head = [*lines, f"Alert id: {alert_id}"]
     if after.number > 1:
         head.append(f"Message:  {after.number}, about the same")
@@ -62,14 +60,14 @@ def message_of(kind: Kind, key: str, notices: Sequence[Notice], before: Group, a
         title=safe_subject(title) or "Airflow alert",
         text="\n".join(head) + "\n" + (_first(failures) if failures else ""),
         group=key,
-        attributes={**_shared(notices), "state": kind},
+        attributes={"state": kind, **_shared(notices)},
     )
 
 
 def still_failing(key: str, target: dict[str, Any], group: Group, number: int) -> Message:
     """What is said again about a group that still fails."""
     names = list(group.firing)
-    alert_id = hashlib.sha256(f"{key} {number}".encode()).hexdigest()[:16]
+    alert_id = short_hash(key, str(number))
     head = [f"{_tasks(len(names))} still failing, and nothing new was told.", ""]
     lines = [f"  {name}, since {_time(since)}" for name, since in list(group.firing.items())[:LISTED_MEMBERS]]
     return Message(
@@ -82,7 +80,7 @@ def still_failing(key: str, target: dict[str, Any], group: Group, number: int) -
     )
 
 
-def _failing(failures: Sequence[Notice], _: Sequence[Notice], __: Group) -> tuple[str, list[str]]:
+def _failing(failures: Sequence[Notice]) -> tuple[str, list[str]]:
     count = sum(notice.count for notice in failures)
     members = Counter[str]()
     for notice in failures:
@@ -125,13 +123,10 @@ def _first(failures: Sequence[Notice]) -> str:
     return f"\nThe first of them:\n\n{failures[0].text}"
 
 
-def _shared(notices: Sequence[Notice]) -> dict[str, str]:
-    shared = {}
-    for label in _SHARED:
-        values = {notice.labels.get(label) for notice in notices}
-        if len(values) == 1 and (value := values.pop()):
-            shared[label] = value
-    return shared
+def _shared(notices: Sequence[Notice]) -> dict[str, Any]:
+    """The attributes that all of them have alike."""
+    first, *others = (notice.attributes for notice in notices)
+    return {name: value for name, value in first.items() if all(o.get(name) == value for o in others)}
 
 
 def _tasks(count: int) -> str:

@@ -7,21 +7,23 @@ deletes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_pipehooks.compat.storage import Folder
 from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, Types, known, reading
+from airflow_provider_pipehooks.core.texts import short_hash
 from airflow_provider_pipehooks.notifications.storm import Event, Group
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: A sender that has not said so for this long is gone.
 LEASE_S = 60.0
@@ -62,7 +64,6 @@ class Notice:
             at=self.at,
             member=self.member,
             is_failure=self.is_failure,
-            count=self.count,
             recovers=self.recovers,
         )
 
@@ -110,23 +111,30 @@ class Outbox:
         :raises OSError: it cannot be written.
         """
         name = f"{int(notice.at * 1000):014d}-{secrets.token_hex(8)}.json"
+        if notice.is_failure and notice.recovers:
+            # Before the notice: a mark without one does no harm. Who succeeds looks for marks only.
+            self.firing.write(_mark_of(notice), _packed({"group": notice.group}))
         self.new.write(name, _packed(notice.to_json()))
-        if notice.recovers and notice.is_failure:
-            # Who succeeds has then one file to look for, and not the whole outbox.
-            self.firing.write(_name_of(notice.member), _packed({"group": notice.group, **notice.target}))
-        elif not notice.is_failure:
-            self.firing.delete(_name_of(notice.member))
+        if not notice.is_failure:
+            self.firing.delete(_mark_of(notice))
         return name
 
-    def fails(self, member: str) -> str | None:
-        """The group in which a member was told to fail; None if it was not."""
-        data = self.firing.read(_name_of(member))
-        found = json.loads(data) if data else {}
-        group = found.get("group") if isinstance(found, dict) else None
-        return str(group) if group is not None else None
+    def groups_failing(self, member: str) -> list[str]:
+        """The groups in which a member was told to fail: it may have failed for several reasons.
 
-    def take_back(self, name: str) -> None:
+        :raises OSError: the outbox cannot be read.
+        :raises ValueError: a mark of it cannot be.
+        """
+        marks = [name for name in self.firing.names() if name.startswith(short_hash(member))]
+        return [str(json.loads(data)["group"]) for name in marks if (data := self.firing.read(name))]
+
+    def take_back(self, name: str, notice: Notice) -> None:
+        """Nobody is to send it any more, and nobody its recovery.
+
+        :raises OSError: it cannot be deleted.
+        """
         self.new.delete(name)
+        self.firing.delete(_mark_of(notice))
 
     @property
     def has_sender(self) -> bool:
@@ -148,8 +156,10 @@ class Outbox:
             self.root.write(_LEASE, _packed({"owner": owner, "until": time.time() + LEASE_S}))
         return True
 
-    def release(self) -> None:
-        self.root.delete(_LEASE)
+    def release(self, owner: str) -> None:
+        """Say that this sender is at work no more."""
+        if self._lease().get("owner") == owner:
+            self.root.delete(_LEASE)
 
     def _lease(self) -> Mapping[str, Any]:
         try:
@@ -171,25 +181,27 @@ class Outbox:
         return found
 
     def _notice(self, name: str) -> Notice | None:
-        data = self.new.read(name)
+        return self.read_or_put_aside(self.new, name, Notice.from_json)
+
+    def read_or_put_aside(self, folder: Folder, name: str, read: Callable[[Any], T]) -> T | None:
+        """What a file says. One that cannot be read is moved away: it may not stop all others.
+
+        :param read: of its JSON; raises ValueError for what is something else.
+        """
+        data = folder.read(name)
         if data is None:
             return None
         try:
-            return Notice.from_json(json.loads(data))
+            return read(json.loads(data))
         except ValueError as err:
-            log.error("A notice in %s cannot be read, it is moved to %s: %s", self.new, self.unreadable, err)
+            log.error("%s in %s cannot be read, it is moved to %s: %s", name, folder, self.unreadable, err)
             self.unreadable.write(name, data)
-            self.new.delete(name)
+            folder.delete(name)
             return None
 
     def group(self, key: str) -> Group | None:
         """What is remembered of a group; what cannot be read is begun anew."""
-        data = self.groups.read(f"{key}.json")
-        try:
-            return Group.from_json(json.loads(data)) if data else None
-        except ValueError as err:
-            log.warning("What was told of a group cannot be read, it begins anew: %s", err)
-            return None
+        return self.read_or_put_aside(self.groups, f"{key}.json", Group.from_json)
 
     def remember(self, key: str, group: Group | None) -> None:
         if group is None:
@@ -206,8 +218,8 @@ def default_path() -> str:
     return str(options.read("outbox") or f"{home}/pipehooks/outbox")
 
 
-def _name_of(member: str) -> str:
-    return f"{hashlib.sha256(member.encode()).hexdigest()[:20]}.json"
+def _mark_of(notice: Notice) -> str:
+    return f"{short_hash(notice.member)}-{short_hash(notice.group)}.json"
 
 
 def _packed(record: Mapping[str, Any]) -> bytes:

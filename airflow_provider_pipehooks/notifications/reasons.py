@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Literal
 
 from airflow_provider_pipehooks.core.errors import RunEnded
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.texts import short_hash
 from airflow_provider_pipehooks.notifications.message import Alert, FailedTask
 
 #: Who has to act: whoever wrote the code or owns the data, whoever set it up, the platform's people, whoever
@@ -50,6 +50,8 @@ _CODE = re.compile(r"\[([A-Z][A-Z0-9]*(?:[_.][A-Z0-9]+)+)\]")
 _STATUS = re.compile(r"\b(?:answered|status|http|errno|sqlstate|code)[ :=]+([0-9A-Z]{2,5})\b", re.IGNORECASE)
 #: Of a text, so much says what the trouble is.
 _TELLING = 300
+#: Of a fingerprint.
+_DIGITS = 12
 #: Of a task without a run that has ended: the name that its error begins with.
 _OF_ERRORS: Mapping[str, ReasonClass] = {
     **dict.fromkeys(("AirflowTaskTimeout", "AirflowTaskTerminated", "WaitTimedOut"), "ended_by_airflow"),
@@ -105,11 +107,12 @@ def fingerprint(alert: Alert) -> str:
     :return: 12 hex digits.
     """
     if not alert.tasks:
-        return _digest(alert.happened, alert.reason or "")
+        return short_hash(alert.happened, alert.reason or "", digits=_DIGITS)
     task = alert.tasks[0]
     cause = cause_of(task)
     codes, statuses = _CODE.findall(cause), _STATUS.findall(cause)
-    return _digest(class_of(task), *statuses[:1], *(codes[:1] or [normalised(cause)]))
+    said = codes[:1] or [normalised(cause)]
+    return short_hash(class_of(task), *statuses[:1], *said, digits=_DIGITS)
 
 
 def normalised(text: str) -> str:
@@ -121,7 +124,3 @@ def normalised(text: str) -> str:
 
 def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")[: 4 * _TELLING]
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

@@ -6,16 +6,16 @@ same message again, with the same alert id: at least once, and whoever counts id
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_pipehooks.core.errors import PipehooksError
-from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY
+from airflow_provider_pipehooks.core.records import TEXT, VERSION, VERSION_KEY, known, reading
+from airflow_provider_pipehooks.core.texts import short_hash
 from airflow_provider_pipehooks.notifications.digest import Message, message_of, still_failing
 from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
 from airflow_provider_pipehooks.notifications.storm import Group, Pace, step
@@ -31,10 +31,39 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
 
 
+@dataclass(frozen=True)
+class Going:
+    """A message that is about to be published.
+
+    :param names: of the notices that it tells.
+    :param group: what to remember when it is out.
+    """
+
+    message: Message
+    names: tuple[str, ...]
+    group: Group
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            VERSION_KEY: VERSION,
+            "message": vars(self.message),
+            "names": self.names,
+            "group": self.group.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, record: Any) -> Going:
+        """:raises ValueError: not such a record; quotes it."""
+        with reading("a message on its way", record):
+            texts = dict.fromkeys(("alert_id", "title", "text", "group"), TEXT)
+            message = Message(**known(record["message"], {**texts, "target": (dict,), "attributes": (dict,)}))
+            return cls(message, tuple(map(str, record["names"])), Group.from_json(record["group"]))
+
+
 class Sender:
     """Sends what lies in an outbox.
 
-    :param publish: sends one message; raises :class:`PipehooksError` where that failed.
+    :param publish: sends one message; raises where that failed.
     :param clock: the time, in seconds since the epoch.
     """
 
@@ -52,7 +81,6 @@ class Sender:
         self._publish, self._clock, self._sleep = publish, clock, sleep
         self._notices: dict[str, Notice] = {}
         self._groups: dict[str, Group] = {}
-        self._targets: dict[str, dict[str, Any]] = {}
         self._pauses: dict[str, tuple[float, float]] = {}
         self._sent_at: dict[str, float] = {}
         self._is_restored = False
@@ -105,25 +133,20 @@ class Sender:
         else:
             message = message_of(decided.kind, key, notices, before or Group(), after)
             after = after.towards(message.target)
-        record = {
-            VERSION_KEY: VERSION,
-            "message": vars(message),
-            "names": names,
-            "group": after.to_json(),
-        }
-        self.outbox.sending.write(f"{key}.json", json.dumps(record, default=str).encode())
+        going = Going(message, tuple(names), after)
+        self.outbox.sending.write(f"{key}.json", json.dumps(going.to_json(), default=str).encode())
         return self._finish(f"{key}.json")
 
     def _finish(self, name: str) -> int:
         """Publish what was written down, and be done with what it tells."""
-        data = self.outbox.sending.read(name)
-        if data is None:
+        # Again for each message: hundreds of them take longer than the lease.
+        if not self.outbox.lease(self.owner):
             return 0
-        record = json.loads(data)
-        message = Message(**record["message"])
-        if not self._try_to_publish(message):
+        # One that cannot be read is decided anew, from its notices.
+        going = self.outbox.read_or_put_aside(self.outbox.sending, name, Going.from_json)
+        if going is None or not self._try_to_publish(going.message):
             return 0
-        self._done(name.removesuffix(".json"), record["names"], Group.from_json(record["group"]))
+        self._done(name.removesuffix(".json"), going.names, going.group)
         self.outbox.sending.delete(name)
         return 1
 
@@ -136,16 +159,17 @@ class Sender:
         self._sent_at[topic] = self._clock()
         try:
             self._publish(message)
-        except PipehooksError as err:
+        except Exception as err:
+            # Whatever it is, a connection that is gone or a bad answer: no other message may wait for it.
             log.error(
-                "Alert %s was not taken, it is sent again in %.0f s: %s", message.alert_id, pause_s, err
+                "Alert %s was not taken, it is sent again in %.0f s: %r", message.alert_id, pause_s, err
             )
             self._pauses[topic] = (self._clock() + pause_s, min(2 * pause_s, LONGEST_PAUSE_S))
             return False
         self._pauses.pop(topic, None)
         return True
 
-    def _done(self, key: str, names: list[str], group: Group | None) -> None:
+    def _done(self, key: str, names: Sequence[str], group: Group | None) -> None:
         self.outbox.remember(key, group)
         if group is None:
             self._groups.pop(key, None)
@@ -158,8 +182,7 @@ class Sender:
 
 def key_of(notice: Notice) -> str:
     """Of its group: as a file's name."""
-    told = json.dumps([notice.group, dict(notice.target)], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:20]
+    return short_hash(notice.group, json.dumps(dict(notice.target), sort_keys=True))
 
 
 def publish_to_sns(message: Message) -> str:
@@ -169,7 +192,7 @@ def publish_to_sns(message: Message) -> str:
     """
     from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
-    target: Mapping[str, Any] = message.target
+    target = message.target
     # Throttled, it stays in the outbox and is sent again: no other topic waits for that.
     sns = SnsTarget(
         target["arn"],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_pipehooks.compat.masking import masked_text
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.texts import shorten
-from airflow_provider_pipehooks.notifications.labels import GROUP_BY
+from airflow_provider_pipehooks.notifications.labels import GROUP_BY, MOST_ATTRIBUTES, SENT
 from airflow_provider_pipehooks.notifications.message import Alert, body, subject
 from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
 from airflow_provider_pipehooks.notifications.reasons import cause_of, class_of, fingerprint
@@ -48,7 +48,7 @@ def send(
     """
     words = words_of(alert, text=text, title=title)
     title, text = words["subject"], words["body"]
-    told = {"dag_id": alert.dag_id, **(attributes or {})}
+    told = attributes_of(words["labels"], attributes or {})
     outbox = outbox or Outbox()
     notice = notice_of(alert, target, title, text, told, group_by=group_by, send_resolved=send_resolved)
     name = _put(outbox, notice)
@@ -62,7 +62,7 @@ def send(
             log.error("Alert %s stays in %s: pipehooks outbox send sends it", alert.alert_id, outbox.root)
         raise
     if name is not None:
-        _take_back(outbox, name)
+        _take_back(outbox, name, notice)
     return sent
 
 
@@ -110,15 +110,14 @@ def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bo
     """
     outbox = outbox or Outbox()
     try:
-        group = outbox.fails(member_of(alert))
-        if group is None:
-            return False
-        notice = notice_of(alert, target, subject(alert), body(alert), {}, is_failure=False)
-        outbox.put(_in_group(notice, group))
-    except (OSError, ValueError) as err:
+        groups = outbox.groups_failing(member_of(alert))
+        for group in groups:
+            notice = notice_of(alert, target, subject(alert), body(alert), {}, is_failure=False)
+            outbox.put(replace(notice, group=group))
+    except (OSError, ValueError, LookupError, TypeError) as err:
         log.warning("The recovery of %s cannot be told: %s", member_of(alert), err)
         return False
-    return True
+    return bool(groups)
 
 
 def notice_of(
@@ -150,10 +149,6 @@ def notice_of(
     )
 
 
-def _in_group(notice: Notice, group: str) -> Notice:
-    return replace(notice, group=group)
-
-
 def labels_of(alert: Alert) -> dict[str, str]:
     """What an alert may be grouped and filtered by: Alertmanager's labels."""
     labels = {"dag_id": alert.dag_id, "run_id": alert.dag_run_id, "fingerprint": fingerprint(alert)}
@@ -164,6 +159,12 @@ def labels_of(alert: Alert) -> dict[str, str]:
         if task.run is not None:
             labels["service"] = task.run.service
     return labels
+
+
+def attributes_of(labels: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What subscriptions may filter by: the user's own, and as many labels as SNS then takes."""
+    room = max(1, MOST_ATTRIBUTES - len(given))
+    return {**{name: labels[name] for name in SENT[:room] if name in labels}, **given}
 
 
 def member_of(alert: Alert) -> str:
@@ -182,8 +183,8 @@ def _put(outbox: Outbox, notice: Notice) -> str | None:
         return None
 
 
-def _take_back(outbox: Outbox, name: str) -> None:
+def _take_back(outbox: Outbox, name: str, notice: Notice) -> None:
     try:
-        outbox.take_back(name)
+        outbox.take_back(name, notice)
     except OSError as err:
         log.warning("Alert %s was sent, and may be sent again: it cannot be deleted: %s", name, err)

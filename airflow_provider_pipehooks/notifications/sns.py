@@ -27,7 +27,8 @@ class SnsAlertNotifier(BaseNotifier):
     :param target_arn: the topic; None takes the Variable ``sns_arn``, read when sending.
     :param message: instead of our text (templated).
     :param subject: instead of our subject line (templated).
-    :param message_attributes: added to ``alert_id``, ``dag_id``; for subscription filters.
+    :param message_attributes: added to ``alert_id``, ``dag_id``, ``service``, ``class`` and
+        ``fingerprint``; for subscription filters.
     :param region_name: None takes the one in the ARN.
     :param notifier: makes another notifier, which sends the same text its way, such as
         ``lambda: SlackNotifier(text="{{ subject }} {{ body }}")``. Its templates know ``subject``, ``body``,

@@ -45,14 +45,12 @@ class Event:
     :param at: when it happened, in seconds since the epoch.
     :param member: what failed or recovered: a task of a DAG, whichever run of it.
     :param is_failure: or, if it is not, that member's recovery.
-    :param count: how many failures it stands for.
     :param recovers: whether its recovery would be told; then it counts as failing until that.
     """
 
     at: float
     member: str
     is_failure: bool
-    count: int = 1
     recovers: bool = False
 
 

@@ -68,7 +68,8 @@ class DatabricksPipelineEventsOperator(StatefulOperator, JoinsPipeline, BaseOper
     :param until: the moment before which it ends; or give ``listen_for``.
     :param listen_for: seconds from ``since`` on.
     :param stop_when_idle: end earlier, as soon as no update of the pipeline goes on; it needs neither of the
-        two then.
+        two then. An update that Databricks starts by itself after one that failed is listened to only if it
+        has started by then.
     :param polling_period_seconds: between two looks into the log.
     :param deferrable: wait in the triggerer, without holding a worker; the task is woken at most every
         ``wake_every`` seconds, when there are events.

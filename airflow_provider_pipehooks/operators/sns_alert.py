@@ -36,7 +36,8 @@ class SnsAlertOperator(BaseOperator):
     :param target_arn: the topic; None takes the Variable ``sns_arn``, read when sending.
     :param subject: instead of our subject line (templated).
     :param message: instead of our text (templated).
-    :param message_attributes: added to ``alert_id`` and ``dag_id``; for subscription filters.
+    :param message_attributes: added to ``alert_id``, ``dag_id``, ``service``, ``class`` and
+        ``fingerprint``; for subscription filters.
     :param region_name: None takes the one in the ARN.
     :param notifier: makes another notifier, as for ``SnsAlertNotifier``; ``message_id`` is then "".
     :param end_state: how the task ends once the message is sent. A task that succeeds at the end of a DAG

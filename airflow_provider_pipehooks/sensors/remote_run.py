@@ -166,6 +166,7 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
         memory.remember(context, MEMORY_KEY, {**remembered(self._watch), **of_try})
 
     def _ended(self, context: Context, end: WaitEnded) -> int | str:
+        self._watch = None  # a failure that Airflow makes a skip of has been told of by then
         self.changes.take(end.changes)
         if end.reason == "run_ended" and end.run:
             return self.end_as(context, end.run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -223,11 +224,16 @@ READERS = {reader for reader, _, _ in READ}
 def test_whatever_is_given_is_read_as_json_or_refused(value: Any) -> None:
     """Nothing else may be raised, and nothing may pass that cannot be sent."""
     for reader in READERS | {as_json}:
-        try:
-            found = reader(value, "x")
-        except ConfigurationError:
-            continue
-        json.dumps(found, allow_nan=False)
+        found, refusal = read_or_refused(reader, value)
+        assert re.search(r"\bx\b", refusal) if refusal else json.dumps(found, allow_nan=False)
+
+
+def read_or_refused(reader: Reader, value: Any) -> tuple[Any, str]:
+    """What a reader makes of a value, or how it refuses it, which names the argument."""
+    try:
+        return reader(value, "x"), ""
+    except ConfigurationError as err:
+        return None, str(err)
 
 
 class Output:

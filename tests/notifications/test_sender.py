@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -70,7 +71,7 @@ def inbox(clock: Clock) -> Inbox:
 
 
 def sender(outbox: Outbox, inbox: Callable[[Message], object], clock: Clock, **pace: float) -> Sender:
-    outbox.release()  # whoever was there before is gone
+    outbox.root.delete("sender.json")  # whoever was there before is gone
     return Sender(outbox, Pace(**pace), inbox, clock=clock, sleep=clock.sleep)
 
 
@@ -84,6 +85,7 @@ def notice(clock: Clock, member: str = "sales.load", group: str = "g", **given: 
         "title": f"Airflow: {member} failed",
         "text": f"The text of {member}.\n",
         "labels": {"dag_id": member.partition(".")[0], "cause": "no such table", "class": "user"},
+        "attributes": {"dag_id": member.partition(".")[0], "class": "user"},
     }
     return Notice(**{**settings, **given})
 
@@ -226,6 +228,69 @@ def test_two_senders_do_not_send_twice(outbox: Outbox, inbox: Inbox, clock: Cloc
         first.look()
         clock.sleep(1)
     assert len(inbox) == 1
+
+
+@pytest.mark.parametrize("error", [KeyError("arn"), ValueError("no such connection"), RuntimeError("x")])
+def test_whatever_goes_wrong_with_one_message_the_others_are_sent(
+    outbox: Outbox, inbox: Inbox, clock: Clock, error: Exception
+) -> None:
+    def publish(message: Message) -> None:
+        if message.target == OTHER:
+            raise error
+        inbox(message)
+
+    outbox.put(notice(clock, "a.x", target=OTHER))
+    outbox.put(notice(clock, "b.y"))
+    run_for(sender(outbox, publish, clock), clock, 60)
+    assert inbox.titles == ["Airflow: b.y failed"]
+    assert len(outbox.sending.names()) == 1
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b'{"message": {"target": 1}}', b'{"message": {}, "names": 5}'])
+def test_a_note_that_cannot_be_read_stops_nothing_and_is_decided_anew(
+    outbox: Outbox, inbox: Inbox, clock: Clock, data: bytes
+) -> None:
+    outbox.put(notice(clock))
+    dies = sender(outbox, inbox, clock)
+    inbox.refuses = lambda message: True
+    run_for(dies, clock, 40)
+    (name,) = outbox.sending.names()
+    outbox.sending.write(name, data)
+    inbox.refuses = lambda message: False
+    run_for(sender(outbox, inbox, clock), clock, 60)
+    assert inbox.titles == ["Airflow: sales.load failed"]
+    assert outbox.unreadable.names() == [name]
+
+
+def test_what_fails_for_two_reasons_recovers_from_both(outbox: Outbox, inbox: Inbox, clock: Clock) -> None:
+    one = sender(outbox, inbox, clock)
+    for group in ("disk", "table"):
+        outbox.put(notice(clock, group=group, recovers=True))
+    run_for(one, clock, 60)
+    assert sorted(outbox.groups_failing("sales.load")) == ["disk", "table"]
+    for group in outbox.groups_failing("sales.load"):
+        outbox.put(notice(clock, group=group, is_failure=False))
+    run_for(one, clock, 400)
+    assert inbox.titles == 2 * ["Airflow: sales.load failed"] + 2 * ["Airflow: recovered: sales.load"]
+    assert outbox.firing.names() == []
+
+
+def test_a_sender_says_that_it_is_at_work_while_it_sends_for_minutes(
+    outbox: Outbox, inbox: Inbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", clock)
+    at_work: list[bool] = []
+
+    def publish(message: Message) -> None:
+        clock.sleep(45)
+        at_work.append(outbox.has_sender)
+
+    for number in range(5):
+        outbox.put(notice(clock, group=f"cause {number}"))
+    one = sender(outbox, publish, clock)
+    clock.sleep(30)
+    one.look()
+    assert at_work == 5 * [True]
 
 
 def test_a_file_that_is_no_notice_is_put_aside(outbox: Outbox, inbox: Inbox, clock: Clock) -> None:

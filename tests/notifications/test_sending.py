@@ -49,14 +49,20 @@ def alert(dag_id: str = "sales", **given: Any) -> Alert:
 
 def flush(outbox: Outbox) -> int:
     """What a sender does with what is there now."""
-    sent = Sender(outbox, Pace(group_wait=0, group_interval=0), publish_to_sns).look()
-    outbox.release()
+    sender = Sender(outbox, Pace(group_wait=0, group_interval=0), publish_to_sns)
+    sent = sender.look()
+    outbox.release(sender.owner)
     return sent
 
 
 def test_without_a_sender_an_alert_is_sent_at_once(topic: Topic, outbox: Outbox) -> None:
-    assert send(SnsTarget(topic.arn), alert()) == topic.only().message_id
-    assert outbox.new.names() == []
+    sent = send(SnsTarget(topic.arn), alert(), attributes={"team": "data"}, send_resolved=True)
+    assert sent == topic.only().message_id
+    # As a sender would send it, and nothing is left: only a sender tells of recoveries.
+    attributes = {name: each["Value"] for name, each in topic.only().attributes.items()}
+    assert sorted(attributes) == ["alert_id", "class", "dag_id", "fingerprint", "service", "team"]
+    assert (attributes["class"], attributes["service"]) == ("user", "databricks_jobs")
+    assert outbox.new.names() == outbox.firing.names() == []
 
 
 def test_what_could_not_be_sent_stays_for_a_sender(topic: Topic, outbox: Outbox) -> None:
@@ -96,7 +102,7 @@ def test_a_recovery_is_told_of_what_was_told_to_fail(topic: Topic, outbox: Outbo
     assert not resolve(target, succeeded)
     outbox.lease("somebody")
     send(target, alert(), send_resolved=True)
-    outbox.release()
+    outbox.release("somebody")
     assert flush(outbox) == 1
     assert resolve(target, succeeded)
     assert not resolve(target, succeeded)
@@ -114,6 +120,12 @@ def test_no_token_lies_in_the_outbox(outbox: Outbox) -> None:
     assert b"abcdefgh12345" not in (outbox.new.read(name) or b"")
 
 
+def test_sns_gets_no_more_attributes_than_it_delivers(topic: Topic, outbox: Outbox) -> None:
+    send(SnsTarget(topic.arn), alert(), attributes={f"own_{n}": "x" for n in range(7)})
+    names = set(topic.only().attributes)
+    assert names == {"alert_id", "dag_id", *(f"own_{n}" for n in range(7))}
+
+
 def test_a_notifier_refuses_a_label_that_no_alert_has() -> None:
     with pytest.raises(ConfigurationError, match="not 'colour'"):
         sns_on_failure(group_by=["colour"])
@@ -128,7 +140,7 @@ def test_the_command_sends_what_is_there(
     outbox.lease("somebody")
     send(SnsTarget(topic.arn), alert())
     assert command.run(["list"]) == 0
-    outbox.release()
+    outbox.release("somebody")
     assert command.run(["send", "--once"]) == 0
     assert topic.only()
     assert command.run(["list"]) == 0
@@ -136,6 +148,15 @@ def test_the_command_sends_what_is_there(
     assert "0 to be told; no sender is at work" in printed
     assert "1 to be told, the oldest 0 s old; a sender is at work" in printed
     assert "1 messages sent." in printed
+
+
+def test_the_command_leaves_a_sender_at_work_alone(
+    outbox: Outbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outbox.lease("somebody")
+    assert command.run(["send", "--once"]) == 1
+    assert "A sender is at work" in capsys.readouterr().err
+    assert outbox.has_sender
 
 
 def test_a_sender_that_is_silent_for_a_minute_is_gone(

@@ -101,11 +101,14 @@ def test_the_output_of_another_task_is_not_judged_before_it_is_there() -> None:
             """Gives whatever."""
 
         found = other()
-        DBT(task_id="a", job_id=found, steps_override=found, additional_run_config={"a": found})
-        NOW(task_id="b", job_id=found, json=found, notebook_params={"day": found})
-        SUBMIT(task_id="c", tasks=found)
-        DBT_SENSOR(task_id="d", run_id=found)
-        DATABRICKS_SENSOR(task_id="e", run_id=found, job_id="{{ '' }}")
+        tasks = [
+            DBT(task_id="a", job_id=found, steps_override=found, additional_run_config={"a": found}),
+            NOW(task_id="b", job_id=found, json=found, notebook_params={"day": found}),
+            SUBMIT(task_id="c", tasks=found),
+            DBT_SENSOR(task_id="d", run_id=found),
+            DATABRICKS_SENSOR(task_id="e", run_id=found, job_id="{{ '' }}"),
+        ]
+    assert all(each.upstream_task_ids == {"other"} for each in tasks)
 
 
 PARAMS = {

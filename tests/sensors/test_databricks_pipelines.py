@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSensorTimeout
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RunCancelled, RunFailed
 from airflow_provider_pipehooks.sensors.databricks_pipelines import DatabricksPipelineUpdateSensor
@@ -49,6 +49,20 @@ def test_an_update_that_did_not_end_well_fails_the_task(
     update_id = standin.databricks_pipelines.start(pipeline_id)
     with pytest.raises(error, match=update_id):
         run(join(pipeline_id, update_id=update_id, deferrable=deferrable), Try())
+
+
+@both
+def test_what_became_of_the_events_is_told_once_where_a_failure_is_a_skip(
+    standin: StandIn, deferrable: bool
+) -> None:
+    pipeline_id = standin.databricks_pipelines.add_pipeline(plan=Plan(outcome="failed", polls=3))
+    update_id = standin.databricks_pipelines.start(pipeline_id)
+    task = join(pipeline_id, update_id=update_id, event_hooks=[print], never_fail=True, deferrable=deferrable)
+    reports: list[Any] = []
+    task.report_events = lambda context, report: reports.append(report)  # type: ignore[method-assign]
+    with pytest.raises(AirflowSkipException):
+        run(task, Try())
+    assert [report.complete for report in reports] == [True]
 
 
 def test_a_pipeline_without_updates_has_none_to_wait_for(standin: StandIn) -> None:
