@@ -82,6 +82,12 @@ OPTIONS: Mapping[str, Option] = {
     "alert_repeat_interval": Option(
         "float", "14400", "Seconds after which failures that have not recovered are told again."
     ),
+    "alert_fallback": Option(
+        "string",
+        "",
+        "What gets an alert that Amazon SNS did not take: dotted path of a function, called with subject, "
+        "body and alert_id. The alert stays in the outbox, too.",
+    ),
     "listener_rules": Option(
         "string", "", "Path of a TOML file that says which transitions of which DAGs call which action."
     ),

@@ -62,14 +62,8 @@ def topic(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Topic:
     """A fresh topic, and the connection that leads to it."""
     requests.post(f"{moto_url}/moto-api/reset", timeout=5)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(moto_url))
-    client = boto3.client(
-        "sns",
-        endpoint_url=moto_url,
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    return Topic(url=moto_url, arn=client.create_topic(Name="alerts")["TopicArn"])
+    sns = client("sns", moto_url)
+    return Topic(url=moto_url, arn=sns.create_topic(Name="alerts")["TopicArn"])
 
 
 def connection(moto_url: str, **extra: Any) -> str:
@@ -82,3 +76,38 @@ def connection(moto_url: str, **extra: Any) -> str:
             "extra": {"endpoint_url": moto_url, **extra},
         }
     )
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue that subscribes to the topic, as one of a subscriber's."""
+
+    client: Any
+    url: str
+
+    def take(self) -> list[Message]:
+        """What has arrived, oldest first; it is gone from the queue."""
+        found: list[Message] = []
+        while got := self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for one in got:
+                body = json.loads(one["Body"])
+                message = (body["MessageId"], body["Message"], body.get("Subject"))
+                found.append(Message(*message, body.get("MessageAttributes", {})))
+                self.client.delete_message(QueueUrl=self.url, ReceiptHandle=one["ReceiptHandle"])
+        return found
+
+
+@pytest.fixture
+def queue(topic: Topic) -> Queue:
+    """A queue of the moto server that subscribes to the topic."""
+    sqs, sns = client("sqs", topic.url), client("sns", topic.url)
+    url = sqs.create_queue(QueueName="alerts")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic.arn, Protocol="sqs", Endpoint=arn)
+    return Queue(sqs, url)
+
+
+def client(service: str, url: str) -> Any:
+    """A client of the moto server's."""
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return boto3.client(service, endpoint_url=url, region_name=REGION, **keys)

@@ -13,6 +13,7 @@ from airflow_provider_pipehooks import options
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.notifications.outbox import Outbox
 from airflow_provider_pipehooks.notifications.sender import LOOK_EVERY_S, Sender, publish_to_sns
+from airflow_provider_pipehooks.notifications.sending import by_another_way
 from airflow_provider_pipehooks.notifications.storm import Pace
 
 _SHOWN = 20
@@ -50,7 +51,9 @@ def pace() -> Pace:
 def _send(outbox: Outbox, *, once: bool) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if once:
-        sender = Sender(outbox, Pace(group_wait=0, group_interval=0), publish_to_sns)
+        sender = Sender(
+            outbox, Pace(group_wait=0, group_interval=0), publish_to_sns, otherwise=by_another_way
+        )
         if not outbox.lease(sender.owner):
             raise ConfigurationError(f"A sender is at work on {outbox.root}: it sends what is there.")
         print(f"{sender.look()} messages sent.")
@@ -59,7 +62,7 @@ def _send(outbox: Outbox, *, once: bool) -> int:
     ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    sender = Sender(outbox, pace(), publish_to_sns)
+    sender = Sender(outbox, pace(), publish_to_sns, otherwise=by_another_way)
     print(f"Sending what comes into {outbox.root}. Ctrl-C ends it.", flush=True)
     while not ended.is_set():
         try:

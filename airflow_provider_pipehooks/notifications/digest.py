@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_pipehooks.core.records import SECONDS, TEXT, Types, known, reading
 from airflow_provider_pipehooks.core.texts import short_hash
 from airflow_provider_pipehooks.notifications.message import safe_subject
 from airflow_provider_pipehooks.notifications.outbox import Notice
@@ -20,7 +22,12 @@ LISTED_MEMBERS = 20
 class Message:
     """What is to be published.
 
-    :param group: for FIFO topics: what keeps its order.
+    :param target: where to, and how: ``{"arn", "aws_conn_id", "region", "form", "labels"}``.
+    :param group: of what it tells, in a word: the same from the first failure to the recovery.
+    :param at: when the last of what it tells happened, in seconds since the epoch.
+    :param attributes: for subscription filters.
+    :param labels: those that all it tells of have alike.
+    :param url: a page in Airflow's UI; "" for none.
     """
 
     target: dict[str, Any]
@@ -28,7 +35,43 @@ class Message:
     title: str
     text: str
     group: str
+    at: float = 0.0
     attributes: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
+    url: str = ""
+
+    @classmethod
+    def from_json(cls, record: Any) -> Message:
+        """:raises ValueError: not a message; quotes it."""
+        with reading("a message", record):
+            return cls(**known(record, _FIELDS))
+
+
+_FIELDS: Mapping[str, Types] = {
+    **dict.fromkeys(("alert_id", "title", "text", "group", "url"), TEXT),
+    **dict.fromkeys(("target", "attributes", "labels"), (dict,)),
+    "at": SECONDS,
+}
+
+
+def key_of(notice: Notice) -> str:
+    """Of its group: as a file's name."""
+    return short_hash(notice.group, json.dumps(dict(notice.target), sort_keys=True))
+
+
+def message_alone(failure: Notice) -> Message:
+    """The message about one failure: in its own words."""
+    return Message(
+        target=dict(failure.target),
+        alert_id=failure.alert_id,
+        title=failure.title,
+        text=failure.text,
+        group=key_of(failure),
+        at=failure.at,
+        attributes={"state": "firing", **failure.attributes},
+        labels=dict(failure.labels),
+        url=failure.url,
+    )
 
 
 def message_of(kind: Kind, key: str, notices: Sequence[Notice], before: Group, after: Group) -> Message:
@@ -40,43 +83,40 @@ def message_of(kind: Kind, key: str, notices: Sequence[Notice], before: Group, a
     failures = [notice for notice in notices if notice.is_failure]
     target = dict(notices[0].target)
     if kind == "firing" and len(failures) == 1:
-        (only,) = failures
-        return Message(
-            target=target,
-            alert_id=only.alert_id,
-            title=only.title,
-            text=only.text,
-            group=key,
-            attributes={"state": "firing", **only.attributes},
-        )
+        return message_alone(failures[0])
     alert_id = short_hash(key, str(after.number), notices[0].alert_id)
     title, lines = _failing(failures) if kind == "firing" else _recovered(failures, notices, before)
     head = [*lines, f"Alert id: {alert_id}"]
     if after.number > 1:
-        head.append(f"Message:  {after.number}, about the same")
+        head.append(f"Message:  number {after.number:,} about this")
     return Message(
         target=target,
         alert_id=alert_id,
         title=safe_subject(title) or "Airflow alert",
         text="\n".join(head) + "\n" + (_first(failures) if failures else ""),
         group=key,
-        attributes={"state": kind, **_shared(notices)},
+        at=notices[-1].at,
+        attributes={"state": kind, **_shared([notice.attributes for notice in notices])},
+        labels=_shared([notice.labels for notice in notices]),
+        url=notices[0].url,
     )
 
 
-def still_failing(key: str, target: dict[str, Any], group: Group, number: int) -> Message:
+def still_failing(key: str, group: Group, now: float) -> Message:
     """What is said again about a group that still fails."""
     names = list(group.firing)
-    alert_id = short_hash(key, str(number))
+    alert_id = short_hash(key, str(group.number))
     head = [f"{_tasks(len(names))} still failing, and nothing new was told.", ""]
     lines = [f"  {name}, since {_time(since)}" for name, since in list(group.firing.items())[:LISTED_MEMBERS]]
     return Message(
-        target=target,
+        target=dict(group.target),
         alert_id=alert_id,
         title=safe_subject(f"Airflow: still failing: {_names(names)}") or "Airflow alert",
         text="\n".join([*head, *lines, "", f"Alert id: {alert_id}"]) + "\n",
         group=key,
-        attributes={"state": "repeat"},
+        at=now,
+        attributes={**group.attributes, "state": "repeat"},
+        labels=dict(group.target.get("labels", {})),
     )
 
 
@@ -123,9 +163,9 @@ def _first(failures: Sequence[Notice]) -> str:
     return f"\nThe first of them:\n\n{failures[0].text}"
 
 
-def _shared(notices: Sequence[Notice]) -> dict[str, Any]:
-    """The attributes that all of them have alike."""
-    first, *others = (notice.attributes for notice in notices)
+def _shared(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all of them have alike."""
+    first, *others = each
     return {name: value for name, value in first.items() if all(o.get(name) == value for o in others)}
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import accumulate, takewhile
 
 from airflow_provider_pipehooks.core.run import Failure, Run
-from airflow_provider_pipehooks.core.texts import ANSI
+from airflow_provider_pipehooks.core.texts import ANSI, short_hash
 
 #: SNS refuses a subject of 100 characters or more (service model of botocore 1.44; API ``Publish``).
 SUBJECT_CHARS = 99
@@ -95,6 +95,18 @@ class Alert:
         )
         told = json.dumps([self.dag_id, self.dag_run_id, self.happened, tasks])
         return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    @property
+    def tells(self) -> list[str]:
+        """The keys of the task instances that it tells of, see :func:`key_of_instance`."""
+        return [
+            key_of_instance(self.dag_id, self.dag_run_id, task.task_id, task.map_index) for task in self.tasks
+        ]
+
+
+def key_of_instance(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """One word for a task instance."""
+    return short_hash(dag_id, run_id, task_id, str(map_index))
 
 
 def subject(alert: Alert) -> str:

@@ -12,13 +12,23 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from airflow_provider_pipehooks.compat.storage import Folder
-from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, Types, known, reading
+from airflow_provider_pipehooks.core.records import (
+    FLAG,
+    NUMBER,
+    TEXT,
+    VERSION,
+    VERSION_KEY,
+    Types,
+    known,
+    reading,
+)
 from airflow_provider_pipehooks.core.texts import short_hash
+from airflow_provider_pipehooks.notifications.labels import SEVERITY
 from airflow_provider_pipehooks.notifications.storm import Event, Group
 
 log = logging.getLogger(__name__)
@@ -28,6 +38,8 @@ T = TypeVar("T")
 #: A sender that has not said so for this long is gone.
 LEASE_S = 60.0
 _LEASE = "sender.json"
+#: What a recovery has from its failure: it goes the same way, past the same subscription filters.
+MARKED = ("group", "target", "attributes", "labels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +49,15 @@ class Notice:
     :param at: when it happened, in seconds since the epoch.
     :param member: what failed: ``dag_id/task_id``.
     :param group: what it is told together with; with the target it makes one message.
-    :param target: where to: ``{"arn", "aws_conn_id", "region"}``.
+    :param target: where to, and how: ``{"arn", "aws_conn_id", "region", "form"}``.
     :param labels: ``dag_id``, ``class``, ``fingerprint``, ... of the alert.
     :param title: its subject line, as it would be sent alone.
     :param text: its text, as it would be sent alone.
     :param attributes: for subscription filters.
     :param count: how many failures it stands for.
+    :param url: the page in Airflow's UI; "" for none.
+    :param waits: for others to be told together with.
+    :param tells: the keys of the task instances that it tells of, see ``message.key_of_instance``.
     """
 
     alert_id: str
@@ -57,6 +72,9 @@ class Notice:
     count: int = 1
     labels: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    url: str = ""
+    waits: bool = True
+    tells: Sequence[str] = ()
 
     @property
     def event(self) -> Event:
@@ -65,6 +83,7 @@ class Notice:
             member=self.member,
             is_failure=self.is_failure,
             recovers=self.recovers,
+            severity=self.labels.get("severity", SEVERITY) if self.waits else "critical",
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -78,11 +97,12 @@ class Notice:
 
 
 _FIELDS: Mapping[str, Types] = {
-    **dict.fromkeys(("alert_id", "member", "group", "title", "text"), TEXT),
-    **dict.fromkeys(("is_failure", "recovers"), (bool,)),
+    **dict.fromkeys(("alert_id", "member", "group", "title", "text", "url"), TEXT),
+    **dict.fromkeys(("is_failure", "recovers", "waits"), FLAG),
     **dict.fromkeys(("target", "labels", "attributes"), (dict,)),
     "at": (*NUMBER, float),
     "count": NUMBER,
+    "tells": (list,),
 }
 
 
@@ -90,7 +110,8 @@ class Outbox:
     """The folder, whose parts are folders.
 
     ``new/`` has the notices, ``firing/`` the members whose recovery is to be told, ``groups/`` what the
-    sender remembers, ``sending/`` what it is about to send, ``unreadable/`` what is no notice.
+    sender remembers, ``sending/`` what it is about to send, ``told/`` which failures were told lately, and
+    ``unreadable/`` what is no notice.
 
     :param path: None takes the option ``outbox``, else ``pipehooks/outbox`` in Airflow's home.
     """
@@ -100,7 +121,9 @@ class Outbox:
         self.new, self.groups, self.sending = (
             self.root.folder(name) for name in ("new", "groups", "sending")
         )
-        self.firing, self.unreadable = self.root.folder("firing"), self.root.folder("unreadable")
+        self.firing, self.unreadable, self.told = (
+            self.root.folder(name) for name in ("firing", "unreadable", "told")
+        )
 
     # Whoever has something to tell
 
@@ -113,20 +136,22 @@ class Outbox:
         name = f"{int(notice.at * 1000):014d}-{secrets.token_hex(8)}.json"
         if notice.is_failure and notice.recovers:
             # Before the notice: a mark without one does no harm. Who succeeds looks for marks only.
-            self.firing.write(_mark_of(notice), _packed({"group": notice.group}))
+            self.firing.write(_mark_of(notice), _packed({name: vars(notice)[name] for name in MARKED}))
         self.new.write(name, _packed(notice.to_json()))
         if not notice.is_failure:
             self.firing.delete(_mark_of(notice))
         return name
 
-    def groups_failing(self, member: str) -> list[str]:
+    def groups_failing(self, member: str) -> list[Mapping[str, Any]]:
         """The groups in which a member was told to fail: it may have failed for several reasons.
+
+        :return: what :data:`MARKED` names, for each.
 
         :raises OSError: the outbox cannot be read.
         :raises ValueError: a mark of it cannot be.
         """
         marks = [name for name in self.firing.names() if name.startswith(short_hash(member))]
-        return [str(json.loads(data)["group"]) for name in marks if (data := self.firing.read(name))]
+        return [json.loads(data) for name in marks if (data := self.firing.read(name))]
 
     def take_back(self, name: str, notice: Notice) -> None:
         """Nobody is to send it any more, and nobody its recovery.

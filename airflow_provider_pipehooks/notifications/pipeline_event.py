@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_pipehooks.core.pipeline_event import PipelineEvent
 from airflow_provider_pipehooks.notifications.message import safe_subject
+from airflow_provider_pipehooks.notifications.outbox import Notice
+from airflow_provider_pipehooks.notifications.sending import send_notice, target_of
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
 if TYPE_CHECKING:
@@ -80,12 +83,24 @@ class EventAlert:
             self.notifier()({**event.data, **context})
         else:
             target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id)
-            target.publish(
-                body(event),
-                alert_id=alert_id(event),
-                title=subject(event),
-                attributes={"dag_id": event.data["dag_id"], "event_type": event.event_type},
-            )
+            send_notice(notice_of(event, target), target)
+
+
+def notice_of(event: PipelineEvent, target: SnsTarget) -> Notice:
+    """The event as it lies in the outbox. Each is a message of its own, and waits for no other."""
+    told, dag_id = alert_id(event), str(event.data["dag_id"])
+    return Notice(
+        alert_id=told,
+        at=time.time(),
+        member=dag_id,
+        group=told,
+        target=target_of(target),
+        title=subject(event),
+        text=body(event),
+        waits=False,
+        labels={"dag_id": dag_id, "severity": "info"},
+        attributes={"dag_id": dag_id, "event_type": event.event_type},
+    )
 
 
 def subject(event: PipelineEvent) -> str:

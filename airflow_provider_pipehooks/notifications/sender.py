@@ -11,12 +11,12 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_pipehooks.core.records import TEXT, VERSION, VERSION_KEY, known, reading
-from airflow_provider_pipehooks.core.texts import short_hash
-from airflow_provider_pipehooks.notifications.digest import Message, message_of, still_failing
+from airflow_provider_pipehooks.compat import metrics
+from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY, reading
+from airflow_provider_pipehooks.notifications.digest import Message, key_of, message_of, still_failing
 from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
 from airflow_provider_pipehooks.notifications.storm import Group, Pace, step
 
@@ -29,6 +29,8 @@ MOST_A_SECOND = 5.0
 #: After a message was not taken, its topic is left alone for so long, twice as long each time.
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
+#: A pause as long comes after a topic has been away for a minute.
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,7 @@ class Going:
     def from_json(cls, record: Any) -> Going:
         """:raises ValueError: not such a record; quotes it."""
         with reading("a message on its way", record):
-            texts = dict.fromkeys(("alert_id", "title", "text", "group"), TEXT)
-            message = Message(**known(record["message"], {**texts, "target": (dict,), "attributes": (dict,)}))
+            message = Message.from_json(record["message"])
             return cls(message, tuple(map(str, record["names"])), Group.from_json(record["group"]))
 
 
@@ -64,6 +65,8 @@ class Sender:
     """Sends what lies in an outbox.
 
     :param publish: sends one message; raises where that failed.
+    :param otherwise: gets a message that was refused for good, or for a minute, and why, once; says whether
+        it could do anything.
     :param clock: the time, in seconds since the epoch.
     """
 
@@ -73,12 +76,14 @@ class Sender:
         pace: Pace,
         publish: Callable[[Message], object],
         *,
+        otherwise: Callable[[Message, Exception], bool] | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.outbox, self.pace = outbox, pace
         self.owner = secrets.token_hex(8)
         self._publish, self._clock, self._sleep = publish, clock, sleep
+        self._otherwise, self._went_otherwise = otherwise, set[str]()
         self._notices: dict[str, Notice] = {}
         self._groups: dict[str, Group] = {}
         self._pauses: dict[str, tuple[float, float]] = {}
@@ -94,9 +99,10 @@ class Sender:
         if not self.outbox.lease(self.owner):
             log.warning("Another sender is at work on %s; this one waits", self.outbox.root)
             return 0
+        self._notices = self.outbox.notices(self._notices)
+        self._measure()
         sent = sum(self._finish(name) for name in self.outbox.sending.names())
         self._restore()
-        self._notices = self.outbox.notices(self._notices)
         by_group: dict[str, list[str]] = {}
         for name, notice in self._notices.items():
             by_group.setdefault(key_of(notice), []).append(name)
@@ -105,6 +111,12 @@ class Sender:
             if key not in stuck:
                 sent += self._look_at(key, by_group.get(key, []))
         return sent
+
+    def _measure(self) -> None:
+        """How much waits, and for how long: what grows is not sent."""
+        metrics.gauge("outbox_waiting", len(self._notices))
+        oldest = min((notice.at for notice in self._notices.values()), default=self._clock())
+        metrics.gauge("outbox_oldest", max(0.0, self._clock() - oldest))
 
     def _restore(self) -> None:
         """What an earlier sender remembered."""
@@ -129,10 +141,10 @@ class Sender:
         after = decided.group
         assert after is not None
         if decided.kind == "repeat":
-            message = still_failing(key, dict(after.target), after, after.number)
+            message = still_failing(key, after, self._clock())
         else:
             message = message_of(decided.kind, key, notices, before or Group(), after)
-            after = after.towards(message.target)
+            after = replace(after, target=message.target, attributes=message.attributes)
         going = Going(message, tuple(names), after)
         self.outbox.sending.write(f"{key}.json", json.dumps(going.to_json(), default=str).encode())
         return self._finish(f"{key}.json")
@@ -146,6 +158,7 @@ class Sender:
         going = self.outbox.read_or_put_aside(self.outbox.sending, name, Going.from_json)
         if going is None or not self._try_to_publish(going.message):
             return 0
+        self._remember_told(name, going.names)
         self._done(name.removesuffix(".json"), going.names, going.group)
         self.outbox.sending.delete(name)
         return 1
@@ -165,9 +178,21 @@ class Sender:
                 "Alert %s was not taken, it is sent again in %.0f s: %r", message.alert_id, pause_s, err
             )
             self._pauses[topic] = (self._clock() + pause_s, min(2 * pause_s, LONGEST_PAUSE_S))
+            metrics.count("alerts_refused")
+            self._try_otherwise(message, err, pause_s)
             return False
         self._pauses.pop(topic, None)
+        self._went_otherwise.discard(message.alert_id)
+        metrics.count("alerts")
         return True
+
+    def _try_otherwise(self, message: Message, err: Exception, pause_s: float) -> None:
+        """A throttled or absent SNS is given a minute; a topic that is gone is not."""
+        lasts = pause_s >= PATIENCE_S or not getattr(err, "retryable", False)
+        if self._otherwise is None or not lasts or message.alert_id in self._went_otherwise:
+            return
+        self._went_otherwise.add(message.alert_id)
+        self._otherwise(message, err)
 
     def _done(self, key: str, names: Sequence[str], group: Group | None) -> None:
         self.outbox.remember(key, group)
@@ -179,17 +204,21 @@ class Sender:
             self.outbox.new.delete(name)
             self._notices.pop(name, None)
 
-
-def key_of(notice: Notice) -> str:
-    """Of its group: as a file's name."""
-    return short_hash(notice.group, json.dumps(dict(notice.target), sort_keys=True))
+    def _remember_told(self, note: str, names: Sequence[str]) -> None:
+        """Before they are deleted: a sweep is not to tell them again."""
+        notices = [notice for name in names if (notice := self._notices.get(name))]
+        keys = {key: notice.at for notice in notices for key in notice.tells}
+        if keys:
+            self.outbox.told.write(f"{self._clock():014.0f}-{note}", json.dumps(keys).encode())
 
 
 def publish_to_sns(message: Message) -> str:
-    """Send a message to its topic.
+    """Send a message to its topic, trying once.
 
     :raises PipehooksError: it was not taken.
     """
+    # Here: the classes of AWS are loaded when the first message goes out.
+    from airflow_provider_pipehooks.notifications.sending import publish
     from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
     target = message.target
@@ -200,10 +229,4 @@ def publish_to_sns(message: Message) -> str:
         region_name=target.get("region"),
         pauses_s=(),
     )
-    return sns.publish(
-        message.text,
-        alert_id=message.alert_id,
-        title=message.title,
-        attributes=message.attributes,
-        group=message.group,
-    )
+    return publish(message, sns)

@@ -11,12 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_pipehooks import options
 from airflow_provider_pipehooks.compat.masking import masked_text
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.core.texts import shorten
-from airflow_provider_pipehooks.notifications.labels import GROUP_BY, MOST_ATTRIBUTES, SENT
+from airflow_provider_pipehooks.handlers.dotted import load
+from airflow_provider_pipehooks.notifications.digest import Message, message_alone
+from airflow_provider_pipehooks.notifications.forms import written
+from airflow_provider_pipehooks.notifications.labels import GROUP_BY, MOST_ATTRIBUTES, SENT, SEVERITY
 from airflow_provider_pipehooks.notifications.message import Alert, body, subject
-from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
+from airflow_provider_pipehooks.notifications.outbox import MARKED, Notice, Outbox
 from airflow_provider_pipehooks.notifications.reasons import cause_of, class_of, fingerprint
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
@@ -37,33 +41,97 @@ def send(
     attributes: Mapping[str, Any] | None = None,
     group_by: Sequence[str] = GROUP_BY,
     send_resolved: bool = False,
+    severity: str = SEVERITY,
+    form: str = "text",
     outbox: Outbox | None = None,
 ) -> str:
     """Send an alert in our words, or in the user's where they gave some.
 
     :param group_by: labels; alerts that agree in them become one message, where a sender is at work.
     :param send_resolved: the recovery is to be told, too.
-    :return: SNS's message id; "" where the alert was left to the sender.
+    :param form: ``text`` or ``json``.
+    :return: SNS's message id; "" where the alert was left to the sender, or went another way.
     :raises PipehooksError: it could not be published; it stays in the outbox.
     """
-    words = words_of(alert, text=text, title=title)
-    title, text = words["subject"], words["body"]
-    told = attributes_of(words["labels"], attributes or {})
+    words = words_of(alert, text=text, title=title, severity=severity)
+    labels = words["labels"]
+    grouped = {name: labels.get(name, "") for name in sorted(group_by)}
+    notice = Notice(
+        alert_id=alert.alert_id,
+        at=alert.when.timestamp(),
+        member=member_of(alert),
+        group=" ".join(f"{name}={value}" for name, value in grouped.items()),
+        target=target_of(target, form, grouped),
+        title=words["subject"],
+        text=words["body"],
+        recovers=send_resolved,
+        count=max(1, len(alert.tasks)),
+        labels=labels,
+        attributes=attributes_of(labels, attributes or {}),
+        url=alert.url or "",
+        tells=alert.tells,
+    )
+    return send_notice(notice, target, outbox)
+
+
+def send_notice(notice: Notice, target: SnsTarget, outbox: Outbox | None = None) -> str:
+    """Leave a notice to the sender, or send it at once.
+
+    :return: as :func:`send` does.
+    :raises PipehooksError: it could not be published; it stays in the outbox.
+    """
     outbox = outbox or Outbox()
-    notice = notice_of(alert, target, title, text, told, group_by=group_by, send_resolved=send_resolved)
     name = _put(outbox, notice)
     if name is not None and outbox.has_sender:
-        log.info("Alert %s is left to the sender of %s", alert.alert_id, outbox.root)
+        log.info("Alert %s is left to the sender of %s", notice.alert_id, outbox.root)
         return ""
+    message = message_alone(notice)
     try:
-        sent = target.publish(text, alert_id=alert.alert_id, title=title, attributes=told)
-    except PipehooksError:
+        sent = publish(message, target)
+    except PipehooksError as err:
         if name is not None:
-            log.error("Alert %s stays in %s: pipehooks outbox send sends it", alert.alert_id, outbox.root)
-        raise
+            log.error("Alert %s stays in %s: pipehooks outbox send sends it", notice.alert_id, outbox.root)
+        if not by_another_way(message, err):
+            raise
+        return ""
     if name is not None:
         _take_back(outbox, name, notice)
     return sent
+
+
+def publish(message: Message, target: SnsTarget) -> str:
+    """Send a message to its topic.
+
+    :return: SNS's message id.
+    :raises PipehooksError: it was not taken.
+    """
+    return target.publish(
+        written(message),
+        alert_id=message.alert_id,
+        title=message.title,
+        attributes=message.attributes,
+        group=message.group,
+    )
+
+
+def by_another_way(message: Message, because: Exception) -> bool:
+    """Give a message that its topic did not take to the function of the option ``alert_fallback``.
+
+    It is called with ``subject``, ``body`` and ``alert_id``. The message stays in the outbox, too.
+
+    :return: whether there is one, and it did not raise.
+    """
+    path = options.read("alert_fallback")
+    if not path:
+        return False
+    why = masked_text(f"Amazon SNS did not take this alert: {because}")
+    try:
+        load(path)(subject=message.title, body=f"{message.text}\n{why}\n", alert_id=message.alert_id)
+    except Exception:
+        log.exception("Alert %s: the other way %s failed, too", message.alert_id, path)
+        return False
+    log.warning("Alert %s was given to %s: %s", message.alert_id, path, why)
+    return True
 
 
 def alert_text(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,13 +145,15 @@ def alert_text(context: Mapping[str, Any]) -> dict[str, Any]:
     return words_of(alert_of(context))
 
 
-def words_of(alert: Alert, *, text: str | None = None, title: str | None = None) -> dict[str, Any]:
+def words_of(
+    alert: Alert, *, text: str | None = None, title: str | None = None, severity: str = SEVERITY
+) -> dict[str, Any]:
     """An alert as templates know it, in our words, or in the user's where they gave some."""
     return {
         "subject": masked_text(title or subject(alert)),
         "body": masked_text(text or body(alert)),
         "alert_id": alert.alert_id,
-        "labels": labels_of(alert),
+        "labels": labels_of(alert, severity),
         "alert": alert,
     }
 
@@ -95,63 +165,58 @@ def tell(
     *,
     text: str | None = None,
     title: str | None = None,
+    severity: str = SEVERITY,
 ) -> None:
     """Send an alert by another notifier, at once: what it is made of cannot lie in the outbox.
 
     :param notifier: makes one, whose templates know what :func:`words_of` gives, and what the context has.
     """
-    notifier()({**context, **words_of(alert, text=text, title=title)})
+    notifier()({**context, **words_of(alert, text=text, title=title, severity=severity)})
 
 
 def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bool:
     """Tell that what failed has recovered, if it was told to fail. Only a sender tells of recoveries.
 
+    :param target: for marks that do not say where their failure went.
     :return: whether there was anything to tell.
     """
     outbox = outbox or Outbox()
-    try:
-        groups = outbox.groups_failing(member_of(alert))
-        for group in groups:
-            notice = notice_of(alert, target, subject(alert), body(alert), {}, is_failure=False)
-            outbox.put(replace(notice, group=group))
-    except (OSError, ValueError, LookupError, TypeError) as err:
-        log.warning("The recovery of %s cannot be told: %s", member_of(alert), err)
-        return False
-    return bool(groups)
-
-
-def notice_of(
-    alert: Alert,
-    target: SnsTarget,
-    title: str,
-    text: str,
-    attributes: Mapping[str, Any],
-    *,
-    group_by: Sequence[str] = GROUP_BY,
-    send_resolved: bool = False,
-    is_failure: bool = True,
-) -> Notice:
-    """The alert as it lies in the outbox."""
-    labels = labels_of(alert)
-    return Notice(
+    recovery = Notice(
         alert_id=alert.alert_id,
         at=alert.when.timestamp(),
         member=member_of(alert),
-        group=" ".join(f"{name}={labels.get(name, '')}" for name in sorted(group_by)),
-        target={"arn": target.arn, "aws_conn_id": target.aws_conn_id, "region": target.region},
-        title=title,
-        text=text,
-        is_failure=is_failure,
-        recovers=send_resolved,
-        count=max(1, len(alert.tasks)),
-        labels=labels,
-        attributes=dict(attributes),
+        group="",
+        target=target_of(target),
+        title=subject(alert),
+        text=body(alert),
+        is_failure=False,
+        url=alert.url or "",
     )
+    try:
+        marks = outbox.groups_failing(recovery.member)
+        for mark in marks:
+            outbox.put(replace(recovery, **{name: mark[name] for name in MARKED if name in mark}))
+    except (OSError, ValueError, LookupError, TypeError) as err:
+        log.warning("The recovery of %s cannot be told: %s", recovery.member, err)
+        return False
+    return bool(marks)
 
 
-def labels_of(alert: Alert) -> dict[str, str]:
+def target_of(
+    target: SnsTarget, form: str = "text", grouped: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Where to, and how, as an outbox stores it.
+
+    :param grouped: the labels that make the group; JSON has them.
+    """
+    told: dict[str, Any] = {"arn": target.arn, "aws_conn_id": target.aws_conn_id, "region": target.region}
+    return told if form == "text" else {**told, "form": form, "labels": dict(grouped or {})}
+
+
+def labels_of(alert: Alert, severity: str = SEVERITY) -> dict[str, str]:
     """What an alert may be grouped and filtered by: Alertmanager's labels."""
     labels = {"dag_id": alert.dag_id, "run_id": alert.dag_run_id, "fingerprint": fingerprint(alert)}
+    labels |= {"severity": severity}
     if alert.tasks:
         task = alert.tasks[0]
         labels |= {"task_id": task.task_id, "class": class_of(task)}

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseNotifier
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.notifications.labels import GROUP_BY, LABELS
+from airflow_provider_pipehooks.notifications.labels import (
+    FORMS,
+    GROUP_BY,
+    LABELS,
+    SEVERITIES,
+    SEVERITY,
+    one_of,
+)
 
 if TYPE_CHECKING:
     import jinja2
@@ -27,14 +34,19 @@ class SnsAlertNotifier(BaseNotifier):
     :param target_arn: the topic; None takes the Variable ``sns_arn``, read when sending.
     :param message: instead of our text (templated).
     :param subject: instead of our subject line (templated).
-    :param message_attributes: added to ``alert_id``, ``dag_id``, ``service``, ``class`` and
-        ``fingerprint``; for subscription filters.
+    :param message_attributes: added to ``alert_id``, ``state``, ``dag_id``, ``severity``, ``service``,
+        ``class`` and ``fingerprint``; for subscription filters.
     :param region_name: None takes the one in the ARN.
     :param notifier: makes another notifier, which sends the same text its way, such as
         ``lambda: SlackNotifier(text="{{ subject }} {{ body }}")``. Its templates know ``subject``, ``body``,
         ``alert_id``, ``labels`` and ``alert``; such alerts are sent at once, one by one.
     :param group_by: labels; alerts that agree in them become one message, where a sender is at work
         (``pipehooks outbox send``): ``fingerprint``, ``dag_id``, ``task_id``, ``class``, ``service``.
+    :param severity: ``critical``, ``error``, ``warning`` or ``info``, as PagerDuty has them; an attribute of
+        the message. Where a sender is at work, what is critical waits for no others, and what is news waits
+        ``alert_group_interval`` for them.
+    :param form: ``text``, or ``json`` for programs: ``{"pagerduty": {...}, "alertmanager": [{...}]}``, an
+        event of PagerDuty's Events API v2 without its ``routing_key``, and what Alertmanager takes.
     :param send_resolved: tell the recovery, too. Give the same notifier as ``on_success_callback``: there it
         then tells nothing but recoveries, and only of what was told to fail.
     """
@@ -59,6 +71,8 @@ class SnsAlertNotifier(BaseNotifier):
         region_name: str | None = None,
         group_by: Sequence[str] = GROUP_BY,
         send_resolved: bool = False,
+        severity: str = SEVERITY,
+        form: str = "text",
         notifier: Callable[[], BaseNotifier] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -67,6 +81,7 @@ class SnsAlertNotifier(BaseNotifier):
             wrong = repr(group_by) if isinstance(group_by, str) else repr(unknown[0])
             raise ConfigurationError(f"group_by is a list of {', '.join(sorted(LABELS))}, not {wrong}.")
         self.group_by = tuple(group_by)
+        self.severity, self.form = one_of(SEVERITIES, severity=severity), one_of(FORMS, form=form)
         self.send_resolved = send_resolved
         self.notifier = notifier
         self.aws_conn_id = aws_conn_id
@@ -95,7 +110,7 @@ class SnsAlertNotifier(BaseNotifier):
             return
         alert = alert_of(context)
         if self.notifier is not None:
-            tell(self.notifier, context, alert, text=self.message, title=self.subject)
+            tell(self.notifier, context, alert, text=self.message, title=self.subject, severity=self.severity)
             return
         target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
         if self.send_resolved and alert.happened == "succeeded":
@@ -109,6 +124,8 @@ class SnsAlertNotifier(BaseNotifier):
             attributes=self.message_attributes,
             group_by=self.group_by,
             send_resolved=self.send_resolved,
+            severity=self.severity,
+            form=self.form,
         )
 
     async def async_notify(self, context: Context) -> None:

@@ -33,6 +33,13 @@ class Pace:
     group_interval: float = 300.0
     repeat_interval: float = 14_400.0
 
+    def first_wait(self, severity: str) -> float:
+        """How long a failure waits for others: one that is critical does not, one that is no more than news
+        waits as long as a second message would."""
+        return {"critical": 0.0, "info": max(self.group_wait, self.group_interval)}.get(
+            severity, self.group_wait
+        )
+
     def __post_init__(self) -> None:
         for name in ("group_wait", "group_interval", "repeat_interval"):
             object.__setattr__(self, name, as_seconds(getattr(self, name), name, or_nothing=True))
@@ -46,12 +53,14 @@ class Event:
     :param member: what failed or recovered: a task of a DAG, whichever run of it.
     :param is_failure: or, if it is not, that member's recovery.
     :param recovers: whether its recovery would be told; then it counts as failing until that.
+    :param severity: ``critical``, ``error``, ``warning`` or ``info``: how long it may wait for others.
     """
 
     at: float
     member: str
     is_failure: bool
     recovers: bool = False
+    severity: str = "error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +72,7 @@ class Group:
     :param sent_at: when the last message was sent; None before the first.
     :param number: of the last message, from 1.
     :param target: where that went.
+    :param attributes: what it had for subscription filters.
     """
 
     firing: Mapping[str, float] = field(default_factory=dict)
@@ -70,12 +80,10 @@ class Group:
     sent_at: float | None = None
     number: int = 0
     target: Mapping[str, Any] = field(default_factory=dict)
-
-    def towards(self, target: Mapping[str, Any]) -> Group:
-        return replace(self, target=dict(target))
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {VERSION_KEY: VERSION, **vars(self), "firing": dict(self.firing), "target": dict(self.target)}
+        return {VERSION_KEY: VERSION, **vars(self)}
 
     @classmethod
     def from_json(cls, record: Any) -> Group:
@@ -89,7 +97,7 @@ _FIELDS: Mapping[str, Types] = {
     "told": (bool,),
     "sent_at": (*NUMBER, float, type(None)),
     "number": NUMBER,
-    "target": (dict,),
+    **dict.fromkeys(("target", "attributes"), (dict,)),
 }
 
 
@@ -148,7 +156,7 @@ def _due(group: Group, come: Sequence[Event], pace: Pace) -> float | None:
     """When notices that have come are looked at; None for now."""
     if group.sent_at is not None:
         return group.sent_at + pace.group_interval
-    return come[0].at + pace.group_wait if come else None
+    return min((event.at + pace.first_wait(event.severity) for event in come), default=None)
 
 
 def _firing(group: Group, come: Sequence[Event]) -> dict[str, float]:

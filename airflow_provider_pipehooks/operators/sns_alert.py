@@ -9,8 +9,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_pipehooks.compat import memory, tries
-from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, known, reading
+from airflow_provider_pipehooks.notifications.labels import FORMS, SEVERITIES, SEVERITY, one_of
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context
@@ -36,9 +36,10 @@ class SnsAlertOperator(BaseOperator):
     :param target_arn: the topic; None takes the Variable ``sns_arn``, read when sending.
     :param subject: instead of our subject line (templated).
     :param message: instead of our text (templated).
-    :param message_attributes: added to ``alert_id``, ``dag_id``, ``service``, ``class`` and
-        ``fingerprint``; for subscription filters.
+    :param message_attributes: added to ``alert_id``, ``state``, ``dag_id``, ``severity``, ``service``,
+        ``class`` and ``fingerprint``; for subscription filters.
     :param region_name: None takes the one in the ARN.
+    :param severity: as for ``SnsAlertNotifier``; ``form``, too.
     :param notifier: makes another notifier, as for ``SnsAlertNotifier``; ``message_id`` is then "".
     :param end_state: how the task ends once the message is sent. A task that succeeds at the end of a DAG
         makes the whole DAG run a success: Airflow looks at the last tasks only.
@@ -66,6 +67,8 @@ class SnsAlertOperator(BaseOperator):
         message: str | None = None,
         message_attributes: Mapping[str, Any] | None = None,
         region_name: str | None = None,
+        severity: str = SEVERITY,
+        form: str = "text",
         notifier: Callable[[], BaseNotifier] | None = None,
         end_state: EndState = "failed",
         always: bool = False,
@@ -74,8 +77,6 @@ class SnsAlertOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(trigger_rule=trigger_rule, retries=retries, **kwargs)
-        if end_state not in ("failed", "success"):
-            raise ConfigurationError(f"end_state must be 'failed' or 'success', not {end_state!r}.")
         self.target_arn = target_arn
         self.aws_conn_id = aws_conn_id
         self.subject = subject
@@ -83,7 +84,8 @@ class SnsAlertOperator(BaseOperator):
         self.message_attributes = message_attributes
         self.region_name = region_name
         self.notifier = notifier
-        self.end_state = end_state
+        self.severity, self.form = one_of(SEVERITIES, severity=severity), one_of(FORMS, form=form)
+        self.end_state = one_of(("failed", "success"), end_state=end_state)
         self.always = always
 
     def execute(self, context: Context) -> None:
@@ -110,13 +112,13 @@ class SnsAlertOperator(BaseOperator):
         from airflow_provider_pipehooks.notifications.sending import send, tell
         from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
+        given: dict[str, Any] = {"text": self.message, "title": self.subject, "severity": self.severity}
         message_id = ""
         if self.notifier is not None:
-            tell(self.notifier, context, alert, text=self.message, title=self.subject)
+            tell(self.notifier, context, alert, **given)
         else:
             target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
-            attributes = self.message_attributes
-            message_id = send(target, alert, text=self.message, title=self.subject, attributes=attributes)
+            message_id = send(target, alert, attributes=self.message_attributes, form=self.form, **given)
         sent = {"message_id": message_id, "alert_id": alert.alert_id}
         # Before all else: whatever fails from here on must not lead to a second message.
         record = {VERSION_KEY: VERSION, "generation": tries.generation(context), **sent}

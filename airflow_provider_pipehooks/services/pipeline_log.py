@@ -158,9 +158,8 @@ def _told(event: Event) -> str:
     for error in objects(object_or_empty(event.get("error")).get("exceptions"))[:_MOST_EXCEPTIONS]:
         kind = text_or_none(error.get("error_class")) or text_or_none(error.get("class_name")) or ""
         state = text_or_none(error.get("sql_state"))
+        # Spark's own messages begin with the class.
+        said = shorten(text_or_none(error.get("message")) or "").removeprefix(f"[{kind}]").strip()
         named = f"[{shorten(kind)}] " if kind else ""
-        parts.append(
-            f"{named}{f'(SQLSTATE {shorten(state)}) ' if state else ''}"
-            f"{shorten(text_or_none(error.get('message')) or '')}".strip()
-        )
+        parts.append(f"{named}{f'(SQLSTATE {shorten(state)}) ' if state else ''}{said}".strip())
     return cut(" ".join(part for part in parts if part), LONGEST_MESSAGE)

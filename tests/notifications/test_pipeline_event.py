@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseNotifier
 
+from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.handlers import signals
 from airflow_provider_pipehooks.handlers.signal.event_types import EVENT_TYPES
 from airflow_provider_pipehooks.handlers.signals import PipelineEvent, pipeline_event, send
 from airflow_provider_pipehooks.notifications.message import SUBJECT_CHARS
+from airflow_provider_pipehooks.notifications.outbox import Outbox
 from airflow_provider_pipehooks.notifications.pipeline_event import (
     HAPPENED,
     EventAlert,
@@ -22,6 +24,8 @@ from airflow_provider_pipehooks.notifications.pipeline_event import (
     subject,
     tell_sns,
 )
+from airflow_provider_pipehooks.notifications.sender import Sender, publish_to_sns
+from airflow_provider_pipehooks.notifications.storm import Pace
 from airflow_provider_pipehooks.plugins.background import Background
 from tests.aws import Topic
 
@@ -38,10 +42,28 @@ def test_sns_is_told_who_paused_the_dag(topic: Topic, monkeypatch: pytest.Monkey
     assert sent.subject == "Airflow: sales was paused by ann"
     assert "By:        ann" in sent.text
     assert {key: value["Value"] for key, value in sent.attributes.items()} == {
+        "state": "firing",
         "dag_id": "sales",
         "event_type": "post_pause_pipeline",
         "alert_id": alert_id(event()),
     }
+
+
+def test_a_sender_tells_at_once_what_somebody_did(topic: Topic, outbox: Outbox) -> None:
+    """Each event is a message of its own, which waits for no other."""
+    outbox.lease("somebody")
+    for number in range(2):
+        EventAlert(topic.arn)("sales", event(run_id=str(number)))
+    assert topic.sent() == []
+    outbox.release("somebody")
+    Sender(outbox, Pace(), publish_to_sns).look()
+    assert [message.subject for message in topic.sent()] == 2 * ["Airflow: sales was paused by ann"]
+
+
+def test_what_somebody_did_stays_in_the_outbox_while_sns_is_away(outbox: Outbox, topic: Topic) -> None:
+    with pytest.raises(ConfigurationError, match="no topic"):
+        EventAlert(f"{topic.arn}-gone")("sales", event())
+    assert len(outbox.new.names()) == 1
 
 
 def test_the_body_names_all_that_is_known() -> None:

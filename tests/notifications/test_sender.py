@@ -218,6 +218,34 @@ def test_a_sender_that_dies_anywhere_loses_nothing_and_counts_nothing_twice(
     assert outbox.new.names() == outbox.sending.names() == []
 
 
+@pytest.mark.parametrize(("error", "told_after_s"), [
+    (RemoteCallError("throttled", retryable=True), 63),
+    (RemoteCallError("no such topic"), 0),
+])  # fmt: skip
+def test_what_is_refused_for_long_or_for_good_goes_another_way_once(
+    outbox: Outbox, inbox: Inbox, clock: Clock, error: Exception, told_after_s: float
+) -> None:
+    otherwise: list[tuple[float, str]] = []
+
+    def another_way(message: Message, because: Exception) -> bool:
+        assert because is error
+        otherwise.append((clock() - 1_000_030, message.title))
+        return True
+
+    def refuse(message: Message) -> None:
+        if clock() < 1_000_600:
+            raise error
+        inbox(message)
+
+    outbox.put(notice(clock))
+    one = Sender(outbox, Pace(), refuse, otherwise=another_way, clock=clock, sleep=clock.sleep)
+    run_for(one, clock, 1_200)
+    ((after_s, title),) = otherwise
+    assert title == "Airflow: sales.load failed"
+    assert abs(after_s - told_after_s) < 15
+    assert inbox.titles == [title]
+
+
 def test_two_senders_do_not_send_twice(outbox: Outbox, inbox: Inbox, clock: Clock) -> None:
     first = sender(outbox, inbox, clock)
     first.look()
@@ -267,9 +295,11 @@ def test_what_fails_for_two_reasons_recovers_from_both(outbox: Outbox, inbox: In
     for group in ("disk", "table"):
         outbox.put(notice(clock, group=group, recovers=True))
     run_for(one, clock, 60)
-    assert sorted(outbox.groups_failing("sales.load")) == ["disk", "table"]
-    for group in outbox.groups_failing("sales.load"):
-        outbox.put(notice(clock, group=group, is_failure=False))
+    failing = outbox.groups_failing("sales.load")
+    assert sorted(mark["group"] for mark in failing) == ["disk", "table"]
+    assert failing[0]["target"] == TOPIC
+    for mark in failing:
+        outbox.put(notice(clock, group=mark["group"], is_failure=False))
     run_for(one, clock, 400)
     assert inbox.titles == 2 * ["Airflow: sales.load failed"] + 2 * ["Airflow: recovered: sales.load"]
     assert outbox.firing.names() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +21,7 @@ from airflow_provider_pipehooks.notifications.sending import resolve, send
 from airflow_provider_pipehooks.notifications.sns import sns_on_failure
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 from airflow_provider_pipehooks.notifications.storm import Pace
+from airflow_provider_pipehooks.operators.sns_alert import notify_if_one_failed
 from tests.aws import Topic
 
 RUN = Run(
@@ -32,12 +34,6 @@ RUN = Run(
     failed=1,
 )
 GONE = "arn:aws:sns:eu-central-1:123456789012:gone"
-
-
-@pytest.fixture
-def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Outbox:
-    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__OUTBOX", str(tmp_path / "outbox"))
-    return Outbox()
 
 
 def alert(dag_id: str = "sales", **given: Any) -> Alert:
@@ -60,7 +56,8 @@ def test_without_a_sender_an_alert_is_sent_at_once(topic: Topic, outbox: Outbox)
     assert sent == topic.only().message_id
     # As a sender would send it, and nothing is left: only a sender tells of recoveries.
     attributes = {name: each["Value"] for name, each in topic.only().attributes.items()}
-    assert sorted(attributes) == ["alert_id", "class", "dag_id", "fingerprint", "service", "team"]
+    named = ["alert_id", "class", "dag_id", "fingerprint", "service", "severity", "state", "team"]
+    assert sorted(attributes) == named
     assert (attributes["class"], attributes["service"]) == ("user", "databricks_jobs")
     assert outbox.new.names() == outbox.firing.names() == []
 
@@ -107,7 +104,15 @@ def test_a_recovery_is_told_of_what_was_told_to_fail(topic: Topic, outbox: Outbo
     assert resolve(target, succeeded)
     assert not resolve(target, succeeded)
     assert flush(outbox) == 1
-    assert [message.subject for message in topic.sent()][-1] == "Airflow: recovered: sales.load"
+    failure, recovery = topic.sent()
+    assert recovery.subject == "Airflow: recovered: sales.load"
+    # A subscription that filters for one gets the other.
+    kept = [
+        {k: v for k, v in sent.attributes.items() if k not in ("state", "alert_id")}
+        for sent in (failure, recovery)
+    ]
+    assert kept[0] == kept[1]
+    assert recovery.attributes["state"]["Value"] == "resolved"
 
 
 def test_no_token_lies_in_the_outbox(outbox: Outbox) -> None:
@@ -123,7 +128,7 @@ def test_no_token_lies_in_the_outbox(outbox: Outbox) -> None:
 def test_sns_gets_no_more_attributes_than_it_delivers(topic: Topic, outbox: Outbox) -> None:
     send(SnsTarget(topic.arn), alert(), attributes={f"own_{n}": "x" for n in range(7)})
     names = set(topic.only().attributes)
-    assert names == {"alert_id", "dag_id", *(f"own_{n}" for n in range(7))}
+    assert names == {"alert_id", "state", "dag_id", *(f"own_{n}" for n in range(7))}
 
 
 def test_a_notifier_refuses_a_label_that_no_alert_has() -> None:
@@ -168,3 +173,54 @@ def test_a_sender_that_is_silent_for_a_minute_is_gone(
     monkeypatch.setattr(time, "time", lambda: now + 61)
     assert not outbox.has_sender
     assert outbox.lease("second")
+
+
+FELL_BACK: list[dict[str, str]] = []
+
+
+def by_mail(**told: str) -> None:
+    FELL_BACK.append(told)
+
+
+def by_nothing(**told: str) -> None:
+    raise OSError("no mail server")
+
+
+def test_what_sns_does_not_take_goes_another_way(
+    topic: Topic, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__ALERT_FALLBACK", f"{__name__}.by_mail")
+    FELL_BACK.clear()
+    assert send(SnsTarget(GONE), alert()) == ""
+    (told,) = FELL_BACK
+    assert told["subject"] == "Airflow: sales failed: load"
+    assert told["alert_id"] == alert().alert_id
+    assert "Amazon SNS did not take this alert: SNS has no topic" in told["body"]
+    # And stays: who mends the topic gets it there, too.
+    assert len(outbox.new.names()) == 1
+
+
+@pytest.mark.parametrize("path", [f"{__name__}.by_nothing", f"{__name__}.by_nobody", "nowhere"])
+def test_another_way_that_fails_hides_nothing(
+    topic: Topic, outbox: Outbox, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__ALERT_FALLBACK", path)
+    with pytest.raises(ConfigurationError, match="SNS has no topic"):
+        send(SnsTarget(GONE), alert())
+
+
+def test_a_program_gets_json(topic: Topic, outbox: Outbox) -> None:
+    send(SnsTarget(topic.arn), alert(), form="json", severity="critical")
+    event = json.loads(topic.only().text)["pagerduty"]
+    assert (event["event_action"], event["payload"]["severity"]) == ("trigger", "critical")
+    assert topic.only().attributes["severity"]["Value"] == "critical"
+
+
+@pytest.mark.parametrize(("given", "wrong"), [({"severity": "loud"}, "severity"), ({"form": "xml"}, "form")])
+def test_a_word_that_is_not_known_is_refused_when_the_dag_is_parsed(
+    given: dict[str, str], wrong: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{wrong} must be one of"):
+        sns_on_failure(**given)
+    with pytest.raises(ConfigurationError, match=f"{wrong} must be one of"):
+        notify_if_one_failed(**given)

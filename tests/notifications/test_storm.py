@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -28,6 +29,17 @@ def test_the_first_failure_waits_for_others() -> None:
     assert step(None, [fails(0)], 29, PACE).again_at == 30
     sent = step(None, [fails(0), fails(10, "b")], 30, PACE)
     assert (sent.kind, sent.group and sent.group.firing) == ("firing", {"a": 0, "b": 10})
+
+
+def test_what_is_critical_waits_for_no_others_and_news_wait_longer() -> None:
+    critical, news = (replace(fails(0), severity=severity) for severity in ("critical", "info"))
+    assert step(None, [critical], 0, PACE).kind == "firing"
+    assert step(None, [fails(-1), critical], 0, PACE).kind == "firing"
+    assert step(None, [news], 299, PACE).kind == "wait"
+    assert step(None, [news], 300, PACE).kind == "firing"
+    # Later ones keep the interval, or a critical task that fails every second is a message every second.
+    group = step(None, [critical], 0, PACE).group
+    assert step(group, [replace(critical, at=1)], 299, PACE).kind == "wait"
 
 
 def test_what_recovers_while_it_waits_is_not_told() -> None:
