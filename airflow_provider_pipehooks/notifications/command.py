@@ -9,11 +9,9 @@ import sys
 import time
 from threading import Event
 
-from airflow_provider_pipehooks import options
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.notifications.outbox import Outbox
-from airflow_provider_pipehooks.notifications.sender import LOOK_EVERY_S, Sender, publish_to_sns
-from airflow_provider_pipehooks.notifications.sending import by_another_way
+from airflow_provider_pipehooks.notifications.sender import LOOK_EVERY_S, sender_of
 from airflow_provider_pipehooks.notifications.storm import Pace
 
 _SHOWN = 20
@@ -34,26 +32,18 @@ def run(argv: list[str]) -> int:
     for command in (send, show):
         command.add_argument("--path", help="of the outbox; the option [pipehooks] outbox if not given")
     given = parser.parse_args(argv)
-    outbox = Outbox(given.path)
     try:
-        return _list(outbox) if given.command == "list" else _send(outbox, once=given.once)
+        return _list(Outbox(given.path)) if given.command == "list" else _send(given.path, once=given.once)
     except (ConfigurationError, OSError, ValueError) as err:
         print(f"pipehooks: {err}", file=sys.stderr)
         return 1
 
 
-def pace() -> Pace:
-    """How often people are told, as the options say."""
-    names = ("group_wait", "group_interval", "repeat_interval")
-    return Pace(**{name: options.read(f"alert_{name}") for name in names})
-
-
-def _send(outbox: Outbox, *, once: bool) -> int:
+def _send(path: str | None, *, once: bool) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if once:
-        sender = Sender(
-            outbox, Pace(group_wait=0, group_interval=0), publish_to_sns, otherwise=by_another_way
-        )
+        sender = sender_of(path, pace=Pace(group_wait=0, group_interval=0))
+        outbox = sender.outbox
         if not outbox.lease(sender.owner):
             raise ConfigurationError(f"A sender is at work on {outbox.root}: it sends what is there.")
         print(f"{sender.look()} messages sent.")
@@ -62,15 +52,12 @@ def _send(outbox: Outbox, *, once: bool) -> int:
     ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    sender = Sender(outbox, pace(), publish_to_sns, otherwise=by_another_way)
-    print(f"Sending what comes into {outbox.root}. Ctrl-C ends it.", flush=True)
+    sender = sender_of(path)
+    print(f"Sending what comes into {sender.outbox.root}. Ctrl-C ends it.", flush=True)
     while not ended.is_set():
-        try:
-            sender.look()
-        except OSError as err:
-            logging.getLogger(__name__).error("The outbox cannot be read or written now: %s", err)
+        sender.look_or_log()
         ended.wait(LOOK_EVERY_S)
-    outbox.release(sender.owner)
+    sender.outbox.release(sender.owner)
     return 0
 
 

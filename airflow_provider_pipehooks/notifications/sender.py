@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_provider_pipehooks import options
 from airflow_provider_pipehooks.compat import metrics
 from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY, reading
 from airflow_provider_pipehooks.notifications.digest import Message, key_of, message_of, still_failing
 from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
-from airflow_provider_pipehooks.notifications.storm import Group, Pace, step
+from airflow_provider_pipehooks.notifications.storm import PACES, Group, Pace, step
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Sender:
     :param publish: sends one message; raises where that failed.
     :param otherwise: gets a message that was refused for good, or for a minute, and why, once; says whether
         it could do anything.
+    :param owner: its name; another of the same name goes on at once when this one ends.
     :param clock: the time, in seconds since the epoch.
     """
 
@@ -77,11 +79,12 @@ class Sender:
         publish: Callable[[Message], object],
         *,
         otherwise: Callable[[Message, Exception], bool] | None = None,
+        owner: str = "",
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.outbox, self.pace = outbox, pace
-        self.owner = secrets.token_hex(8)
+        self.owner = owner or secrets.token_hex(8)
         self._publish, self._clock, self._sleep = publish, clock, sleep
         self._otherwise, self._went_otherwise = otherwise, set[str]()
         self._notices: dict[str, Notice] = {}
@@ -111,6 +114,16 @@ class Sender:
             if key not in stuck:
                 sent += self._look_at(key, by_group.get(key, []))
         return sent
+
+    def look_or_log(self) -> int:
+        """The same, for a sender that goes on, whatever comes: an outbox that is away comes back."""
+        try:
+            return self.look()
+        except OSError as err:
+            log.error("The outbox %s cannot be read or written now: %s", self.outbox.root, err)
+        except Exception:
+            log.exception("A look into the outbox %s went wrong; the next one is to come", self.outbox.root)
+        return 0
 
     def _measure(self) -> None:
         """How much waits, and for how long: what grows is not sent."""
@@ -210,6 +223,17 @@ class Sender:
         keys = {key: notice.at for notice in notices for key in notice.tells}
         if keys:
             self.outbox.told.write(f"{self._clock():014.0f}-{note}", json.dumps(keys).encode())
+
+
+def sender_of(path: str | None = None, *, pace: Pace | None = None, owner: str = "") -> Sender:
+    """The sender of an outbox, as the options say.
+
+    :param path: of the outbox; None takes the option.
+    """
+    from airflow_provider_pipehooks.notifications.sending import by_another_way
+
+    pace = pace or Pace(**{name: options.read(f"alert_{name}") for name in PACES})
+    return Sender(Outbox(path), pace, publish_to_sns, otherwise=by_another_way, owner=owner)
 
 
 def publish_to_sns(message: Message) -> str:

@@ -17,6 +17,7 @@ from airflow_provider_pipehooks.core.records import NUMBER, VERSION, VERSION_KEY
 
 #: A member whose recovery never came, such as a task of a DAG that is gone, is repeated no longer than that.
 FORGOTTEN_AFTER_S = 7 * 86_400.0
+PACES = ("group_wait", "group_interval", "repeat_interval")
 Kind = Literal["firing", "resolved", "repeat", "nothing", "wait"]
 
 
@@ -41,7 +42,7 @@ class Pace:
         )
 
     def __post_init__(self) -> None:
-        for name in ("group_wait", "group_interval", "repeat_interval"):
+        for name in PACES:
             object.__setattr__(self, name, as_seconds(getattr(self, name), name, or_nothing=True))
 
 

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_pipehooks.compat import memory, tries
+from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.core.records import NUMBER, TEXT, VERSION, VERSION_KEY, known, reading
 from airflow_provider_pipehooks.notifications.labels import FORMS, SEVERITIES, SEVERITY, one_of
 
@@ -151,9 +152,23 @@ class SnsAlertOperator(BaseOperator):
         raise AlertSent(f"Alert {alert_id} was sent; failing because upstream failed: {names}{more}.")
 
 
-def notify_if_one_failed(task_id: str = "notify_if_one_failed", **kwargs: Any) -> SnsAlertOperator:
+def notify_if_one_failed(
+    task_id: str = "notify_if_one_failed", *, as_teardown: bool = False, **kwargs: Any
+) -> SnsAlertOperator:
     """The alert task of a DAG: put it downstream of what it should watch.
 
+    :param as_teardown: a teardown of Airflow's, whose end does not count for the DAG run: it is green when
+        the alert was sent, red when it could not be, skipped when there was nothing to tell; and the DAG run
+        ends as the tasks before it did. It begins when all of them have ended.
     :param kwargs: of :class:`SnsAlertOperator`, such as ``target_arn`` and ``end_state``.
+    :raises ConfigurationError: with ``as_teardown`` a ``trigger_rule`` or an ``end_state``, which follow
+        from it.
     """
-    return SnsAlertOperator(task_id=task_id, **kwargs)
+    if not as_teardown:
+        return SnsAlertOperator(task_id=task_id, **kwargs)
+    if given := {"trigger_rule", "end_state"} & set(kwargs):
+        raise ConfigurationError(f"as_teardown=True decides the {min(given)}: leave that out.")
+    alert = SnsAlertOperator(task_id=task_id, end_state="success", **kwargs)
+    # Airflow's own trigger rule for teardowns: all upstream is done.
+    alert.as_teardown()
+    return alert

@@ -218,7 +218,7 @@ def test_a_program_gets_json(topic: Topic, outbox: Outbox) -> None:
 
 @pytest.mark.parametrize(("given", "wrong"), [({"severity": "loud"}, "severity"), ({"form": "xml"}, "form")])
 def test_a_word_that_is_not_known_is_refused_when_the_dag_is_parsed(
-    given: dict[str, str], wrong: str
+    given: dict[str, Any], wrong: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"{wrong} must be one of"):
         sns_on_failure(**given)

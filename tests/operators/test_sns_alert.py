@@ -317,3 +317,31 @@ def test_it_waits_for_a_failure_and_is_not_retried_unless_asked() -> None:
         "one_failed",
         0,
     )
+
+
+@pytest.mark.parametrize(
+    ("fails", "arn", "alert_state", "run_state"),
+    [
+        (True, "", "success", "failed"),
+        (True, "-gone", "failed", "failed"),
+        (False, "", "skipped", "success"),
+    ],
+)
+def test_as_a_teardown_the_alert_is_green_when_sent_and_the_run_ends_as_its_work(
+    run_dag: RunDag, topic: Topic, fails: bool, arn: str, alert_state: str, run_state: str
+) -> None:
+    with a_dag(f"teardown_{alert_state}") as dag:
+        (
+            load(0 if fails else -1)
+            >> work()
+            >> notify_if_one_failed(target_arn=topic.arn + arn, as_teardown=True)
+        )
+    finished = run_dag(dag)
+    assert (finished.tasks["notify_if_one_failed"], finished.state) == (alert_state, run_state)
+    assert len(topic.sent()) == (alert_state == "success")
+
+
+@pytest.mark.parametrize("given", [{"trigger_rule": "all_done"}, {"end_state": "failed"}])
+def test_what_follows_from_a_teardown_is_not_given_beside_it(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(given))):
+        notify_if_one_failed(as_teardown=True, **given)
