@@ -9,16 +9,20 @@ import sys
 import time
 from threading import Event
 
+from airflow_provider_pipehooks.compat.failures import failed_between
+from airflow_provider_pipehooks.compat.stored import with_stored
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.notifications.outbox import Outbox
 from airflow_provider_pipehooks.notifications.sender import LOOK_EVERY_S, sender_of
+from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 from airflow_provider_pipehooks.notifications.storm import Pace
+from airflow_provider_pipehooks.notifications.sweep import Sweep
 
 _SHOWN = 20
 
 
 def run(argv: list[str]) -> int:
-    """``pipehooks outbox send [--once]`` and ``pipehooks outbox list``.
+    """``pipehooks outbox send [--once] [--sweep-to ARN]`` and ``pipehooks outbox list``.
 
     :return: 0 all well, 1 something could not be sent or read, 2 it was called wrongly.
     """
@@ -28,31 +32,49 @@ def run(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     send = commands.add_parser("send", help="group what lies there, and send it; until it is ended")
     send.add_argument("--once", action="store_true", help="send what is there now, without waiting for more")
+    send.add_argument(
+        "--sweep-to",
+        metavar="ARN",
+        help="look for failed tasks that no callback told of, and tell of them on this topic; needs "
+        "Airflow's database, so it runs beside the scheduler",
+    )
+    send.add_argument(
+        "--sweep-dags", metavar="PATTERN", action="append", help="only those of these DAGs, such as sales_*"
+    )
     show = commands.add_parser("list", help="what lies there")
     for command in (send, show):
         command.add_argument("--path", help="of the outbox; the option [pipehooks] outbox if not given")
     given = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        return _list(Outbox(given.path)) if given.command == "list" else _send(given.path, once=given.once)
+        if given.command == "list":
+            return _list(Outbox(given.path))
+        with with_stored():
+            return _send_once(given.path) if given.once else _send(given)
     except (ConfigurationError, OSError, ValueError) as err:
         print(f"pipehooks: {err}", file=sys.stderr)
         return 1
 
 
-def _send(path: str | None, *, once: bool) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if once:
-        sender = sender_of(path, pace=Pace(group_wait=0, group_interval=0))
-        outbox = sender.outbox
-        if not outbox.lease(sender.owner):
-            raise ConfigurationError(f"A sender is at work on {outbox.root}: it sends what is there.")
-        print(f"{sender.look()} messages sent.")
-        outbox.release(sender.owner)
-        return 1 if outbox.new.names() or outbox.sending.names() else 0
+def _send_once(path: str | None) -> int:
+    sender = sender_of(path, pace=Pace(group_wait=0, group_interval=0))
+    outbox = sender.outbox
+    if not outbox.lease(sender.owner):
+        raise ConfigurationError(f"A sender is at work on {outbox.root}: it sends what is there.")
+    print(f"{sender.look()} messages sent.")
+    outbox.release(sender.owner)
+    return 1 if outbox.new.names() or outbox.sending.names() else 0
+
+
+def _send(given: argparse.Namespace) -> int:
     ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    sender = sender_of(path)
+    sender = sender_of(given.path)
+    if given.sweep_to:
+        target = SnsTarget(given.sweep_to)
+        dags = given.sweep_dags or ("*",)
+        sender.sweep = Sweep(sender.outbox, target, failed_between, time.time, dags=dags)
     print(f"Sending what comes into {sender.outbox.root}. Ctrl-C ends it.", flush=True)
     while not ended.is_set():
         sender.look_or_log()

@@ -7,6 +7,7 @@ API with messages that a worker and the DAG processor may send (read in Airflow 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -63,10 +64,9 @@ class DagRunRef:
             dag_id=self.dag_id,
             dag_run_id=self.run_id,
             logical_date=self.logical_date,
-            when=datetime.now(timezone.utc),
             url=self.url(),
             tasks=tuple(tasks),
-            **more,
+            **{"when": datetime.now(timezone.utc), **more},
         )
 
     def url(self) -> str:
@@ -75,6 +75,10 @@ class DagRunRef:
 
         base: str = conf.get("api", "base_url", fallback=None) or "http://localhost:8080/"
         return f"{base.rstrip('/')}/dags/{self.dag_id}/runs/{quote(self.run_id)}"
+
+    def with_log(self, task: FailedTask) -> FailedTask:
+        """The task with the page of its log."""
+        return replace(task, log_url=self.log_url(task))
 
     def log_url(self, task: FailedTask) -> str:
         """The page of a task's log, built as ``RuntimeTaskInstance.log_url`` does it."""
@@ -105,7 +109,31 @@ def failed_tasks(
     tasks = [FailedTask(task_id=task_id, map_index=index, state=str(state)) for task_id, index, state in bad]
     asked = [_with_tries(dag, ref, task) for task in tasks[:LISTED_TASKS]] + tasks[LISTED_TASKS:]
     shown = [_with_run(ref, task) for task in asked[:FULL_TASKS]] + asked[FULL_TASKS:]
-    return tuple(replace(task, log_url=ref.log_url(task)) for task in shown)
+    return tuple(map(ref.with_log, shown))
+
+
+def instances_of(states: Mapping[tuple[str, int], str | None]) -> dict[str, int]:
+    """How many instances each mapped task has."""
+    return dict(Counter(task_id for task_id, index in states if index >= 0))
+
+
+def without_few(
+    states: Mapping[tuple[str, int], str | None], more_than: float
+) -> dict[tuple[str, int], str | None]:
+    """The states without those of mapped tasks of which too few instances failed to be told.
+
+    :param more_than: so many, or, below 1, that share of all.
+    """
+    totals = instances_of(states)
+    failed = Counter(task_id for (task_id, index), state in states.items() if index >= 0 and state in _FAILED)
+    few = {
+        task_id
+        for task_id, total in totals.items()
+        if failed[task_id] <= (more_than * total if more_than < 1 else more_than)
+    }
+    if told_not := sum(failed[task_id] for task_id in few):
+        log.warning("%d failed instances of mapped tasks are too few to be told", told_not)
+    return {key: state for key, state in states.items() if key[0] not in few}
 
 
 def count_unfinished(states: Mapping[tuple[str, int], str | None]) -> int:
@@ -129,7 +157,8 @@ def alert_of(context: Mapping[str, Any]) -> Alert:
         return ref.alert((), happened="succeeded")
     try:
         states = states_of(context["dag"], ref, context["dag"].task_ids)
-        return ref.alert(failed_tasks(context["dag"], ref, states), reason=reason)
+        failed = failed_tasks(context["dag"], ref, states)
+        return ref.alert(failed, reason=reason, instances=instances_of(states))
     except Exception:
         log.warning("Could not ask which tasks failed; the alert names what the context has", exc_info=True)
     # Airflow gives the task that failed last, when a failed task is the reason.
@@ -154,7 +183,7 @@ def task_of(context: Mapping[str, Any]) -> FailedTask:
     )
     # A callback in the DAG processor has no error: the worker is gone, but it may have left the record.
     task = task if task.run else _with_run(ref, task)
-    return replace(task, log_url=ref.log_url(task))
+    return ref.with_log(task)
 
 
 def _text_of(error: Any) -> str | None:

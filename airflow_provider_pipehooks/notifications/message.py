@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate, takewhile
 
@@ -26,6 +27,8 @@ CUT_MARK = "\n[... cut here: the message was too long for SNS]"
 FULL_TASKS = 10
 LISTED_TASKS = 50
 SHOWN_FAILURES = 10
+#: So many failed instances of a mapped task are named in a subject; of more it says how many.
+NAMED_INSTANCES = 3
 LINE_CHARS = 1_000
 
 
@@ -73,6 +76,7 @@ class Alert:
     :param happened: what happened to the DAG run or task, as the headline's verb.
     :param logical_date: None for runs without one; the run id names those.
     :param reason: Airflow's word for why the DAG run ended.
+    :param instances: how many instances each mapped task has, by its id.
     :param unfinished: how many other tasks had not finished when this was decided.
     :param url: the DAG run's page in Airflow's UI.
     """
@@ -84,6 +88,7 @@ class Alert:
     happened: str = "failed"
     logical_date: datetime | None = None
     reason: str | None = None
+    instances: Mapping[str, int] = field(default_factory=dict)
     unfinished: int = 0
     url: str | None = None
 
@@ -111,15 +116,37 @@ def key_of_instance(dag_id: str, run_id: str, task_id: str, map_index: int) -> s
 
 def subject(alert: Alert) -> str:
     """One line: which DAG, what happened, which tasks first; SNS accepts it as it is."""
-    names = ", ".join(task.label for task in alert.tasks[:3])
-    more = f" (+{len(alert.tasks) - 3} more)" if len(alert.tasks) > 3 else ""
+    labels = _labels(alert)
+    names = ", ".join(labels[:3])
+    more = f" (+{len(labels) - 3} more)" if len(labels) > 3 else ""
     text = f"Airflow: {alert.dag_id} {alert.happened}{f': {names}' if names else ''}{more}"
     return safe_subject(text) or "Airflow alert"
+
+
+def _labels(alert: Alert) -> list[str]:
+    """The failed tasks; of a mapped one whose indexes say less than their number that: ``12 of 284 load``."""
+    failed = Counter(task.task_id for task in alert.tasks)
+    return list(
+        dict.fromkeys(
+            f"{failed[task.task_id]} of {alert.instances[task.task_id]} {task.task_id}"
+            if failed[task.task_id] > NAMED_INSTANCES and task.task_id in alert.instances
+            else task.label
+            for task in alert.tasks
+        )
+    )
 
 
 def body(alert: Alert) -> str:
     """The whole message as plain text for an e-mail; any length, see :func:`safe_body`."""
     parts = ["\n".join(_headline(alert))]
+    failed = Counter(task.task_id for task in alert.tasks)
+    counted = [
+        f"Task {task_id}: {failed[task_id]} of {total} instances failed"
+        for task_id, total in alert.instances.items()
+        if failed[task_id] > NAMED_INSTANCES
+    ]
+    if counted:
+        parts.append("\n".join(counted))
     parts += ["\n".join(_in_full(task)) for task in alert.tasks[:FULL_TASKS]]
     if rest := list(_rest(alert.tasks)):
         parts.append("\n".join(rest))

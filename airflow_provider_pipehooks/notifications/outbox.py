@@ -167,6 +167,32 @@ class Outbox:
         until = self._lease().get("until")
         return isinstance(until, (int, float)) and until > time.time()
 
+    # What was told
+
+    def remember_told(self, note: str, keys: Mapping[str, float]) -> None:
+        """Write down which task instances were told of, and when: a sweep is not to tell them again.
+
+        :param note: what makes the name of the file its own.
+        :raises OSError: it cannot be written.
+        """
+        if keys:
+            self.told.write(f"{int(max(keys.values())):014d}-{note}.json", _packed(keys))
+
+    def told_since(self, begin: float) -> dict[str, float]:
+        """The keys of the task instances that were told of, and when last; older ones are forgotten.
+
+        :raises OSError: the outbox cannot be read.
+        """
+        told: dict[str, float] = {}
+        for name in self.told.names():
+            if name < f"{int(begin):014d}":
+                self.told.delete(name)
+                continue
+            keys = self.read_or_put_aside(self.told, name, _times)
+            for key, at in (keys or {}).items():
+                told[key] = max(told.get(key, 0.0), at)
+        return told
+
     # The sender
 
     def lease(self, owner: str) -> bool:
@@ -241,6 +267,11 @@ def default_path() -> str:
 
     home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
     return str(options.read("outbox") or f"{home}/pipehooks/outbox")
+
+
+def _times(record: Any) -> dict[str, float]:
+    with reading("what was told", record):
+        return {str(key): float(at) for key, at in record.items()}
 
 
 def _mark_of(notice: Notice) -> str:

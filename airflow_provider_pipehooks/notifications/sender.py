@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_pipehooks import options
 from airflow_provider_pipehooks.compat import metrics
@@ -20,6 +20,9 @@ from airflow_provider_pipehooks.core.records import VERSION, VERSION_KEY, readin
 from airflow_provider_pipehooks.notifications.digest import Message, key_of, message_of, still_failing
 from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
 from airflow_provider_pipehooks.notifications.storm import PACES, Group, Pace, step
+
+if TYPE_CHECKING:
+    from airflow_provider_pipehooks.notifications.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,8 @@ class Sender:
         self._pauses: dict[str, tuple[float, float]] = {}
         self._sent_at: dict[str, float] = {}
         self._is_restored = False
+        #: What looks for failures that nobody told of.
+        self.sweep: Sweep | None = None
 
     def look(self) -> int:
         """One look into the outbox, and all that is to be sent by now.
@@ -106,6 +111,8 @@ class Sender:
         self._measure()
         sent = sum(self._finish(name) for name in self.outbox.sending.names())
         self._restore()
+        if self.sweep is not None and self.sweep.look(self._notices.values()):
+            self._notices = self.outbox.notices(self._notices)
         by_group: dict[str, list[str]] = {}
         for name, notice in self._notices.items():
             by_group.setdefault(key_of(notice), []).append(name)
@@ -221,8 +228,7 @@ class Sender:
         """Before they are deleted: a sweep is not to tell them again."""
         notices = [notice for name in names if (notice := self._notices.get(name))]
         keys = {key: notice.at for notice in notices for key in notice.tells}
-        if keys:
-            self.outbox.told.write(f"{self._clock():014.0f}-{note}", json.dumps(keys).encode())
+        self.outbox.remember_told(note.removesuffix(".json"), keys)
 
 
 def sender_of(path: str | None = None, *, pace: Pace | None = None, owner: str = "") -> Sender:

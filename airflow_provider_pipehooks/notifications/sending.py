@@ -53,23 +53,16 @@ def send(
     :return: SNS's message id; "" where the alert was left to the sender, or went another way.
     :raises PipehooksError: it could not be published; it stays in the outbox.
     """
-    words = words_of(alert, text=text, title=title, severity=severity)
-    labels = words["labels"]
-    grouped = {name: labels.get(name, "") for name in sorted(group_by)}
-    notice = Notice(
-        alert_id=alert.alert_id,
-        at=alert.when.timestamp(),
-        member=member_of(alert),
-        group=" ".join(f"{name}={value}" for name, value in grouped.items()),
-        target=target_of(target, form, grouped),
-        title=words["subject"],
-        text=words["body"],
-        recovers=send_resolved,
-        count=max(1, len(alert.tasks)),
-        labels=labels,
-        attributes=attributes_of(labels, attributes or {}),
-        url=alert.url or "",
-        tells=alert.tells,
+    notice = notice_of(
+        alert,
+        target,
+        text=text,
+        title=title,
+        attributes=attributes,
+        group_by=group_by,
+        send_resolved=send_resolved,
+        severity=severity,
+        form=form,
     )
     return send_notice(notice, target, outbox)
 
@@ -172,6 +165,12 @@ def tell(
     :param notifier: makes one, whose templates know what :func:`words_of` gives, and what the context has.
     """
     notifier()({**context, **words_of(alert, text=text, title=title, severity=severity)})
+    outbox = Outbox()
+    try:
+        if outbox.has_sender:
+            outbox.remember_told(alert.alert_id, dict.fromkeys(alert.tells, alert.when.timestamp()))
+    except OSError as err:
+        log.warning("Alert %s may be told again: %s cannot be written: %s", alert.alert_id, outbox.root, err)
 
 
 def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bool:
@@ -200,6 +199,39 @@ def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bo
         log.warning("The recovery of %s cannot be told: %s", recovery.member, err)
         return False
     return bool(marks)
+
+
+def notice_of(
+    alert: Alert,
+    target: SnsTarget,
+    *,
+    text: str | None = None,
+    title: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    group_by: Sequence[str] = GROUP_BY,
+    send_resolved: bool = False,
+    severity: str = SEVERITY,
+    form: str = "text",
+) -> Notice:
+    """A failure as it lies in the outbox; the parameters are those of :func:`send`."""
+    words = words_of(alert, text=text, title=title, severity=severity)
+    labels = words["labels"]
+    grouped = {name: labels.get(name, "") for name in sorted(group_by)}
+    return Notice(
+        alert_id=alert.alert_id,
+        at=alert.when.timestamp(),
+        member=member_of(alert),
+        group=" ".join(f"{name}={value}" for name, value in grouped.items()),
+        target=target_of(target, form, grouped),
+        title=words["subject"],
+        text=words["body"],
+        recovers=send_resolved,
+        count=max(1, len(alert.tasks)),
+        labels=labels,
+        attributes=attributes_of(labels, attributes or {}),
+        url=alert.url or "",
+        tells=alert.tells,
+    )
 
 
 def target_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,6 +45,8 @@ class SnsAlertOperator(BaseOperator):
     :param notifier: makes another notifier, as for ``SnsAlertNotifier``; ``message_id`` is then "".
     :param end_state: how the task ends once the message is sent. A task that succeeds at the end of a DAG
         makes the whole DAG run a success: Airflow looks at the last tasks only.
+    :param more_than: of a mapped task, tell only when more than so many of its instances failed, or, below
+        1, more than that share of them: 10, or 0.05. It needs ``trigger_rule="all_done"``, or a teardown.
     :param always: send, and succeed, when nothing upstream failed; otherwise the task is skipped.
     """
 
@@ -72,6 +75,7 @@ class SnsAlertOperator(BaseOperator):
         form: str = "text",
         notifier: Callable[[], BaseNotifier] | None = None,
         end_state: EndState = "failed",
+        more_than: float = 0,
         always: bool = False,
         trigger_rule: str = "one_failed",
         retries: int = 0,
@@ -87,6 +91,12 @@ class SnsAlertOperator(BaseOperator):
         self.notifier = notifier
         self.severity, self.form = one_of(SEVERITIES, severity=severity), one_of(FORMS, form=form)
         self.end_state = one_of(("failed", "success"), end_state=end_state)
+        self.more_than = _threshold(more_than)
+        if more_than and trigger_rule == "one_failed":
+            raise ConfigurationError(
+                "more_than needs trigger_rule='all_done': at the first failure nobody knows how many there "
+                "will be, and nothing would be told."
+            )
         self.always = always
 
     def execute(self, context: Context) -> None:
@@ -104,9 +114,15 @@ class SnsAlertOperator(BaseOperator):
 
         ref = failed_tasks.DagRunRef.of(context)
         states = failed_tasks.states_of(self.dag, ref, self.get_flat_relative_ids(upstream=True))
+        if self.more_than:
+            states = failed_tasks.without_few(states, self.more_than)
         failed = failed_tasks.failed_tasks(self.dag, ref, states)
-        unfinished = failed_tasks.count_unfinished(states)
-        return ref.alert(failed, happened="failed" if failed else "has no failures", unfinished=unfinished)
+        return ref.alert(
+            failed,
+            happened="failed" if failed else "has no failures",
+            instances=failed_tasks.instances_of(states),
+            unfinished=failed_tasks.count_unfinished(states),
+        )
 
     def _send(self, context: Context, alert: Alert) -> dict[str, str]:
         """Send, and write down that it was done: ``{"message_id": str, "alert_id": str}``."""
@@ -152,6 +168,15 @@ class SnsAlertOperator(BaseOperator):
         raise AlertSent(f"Alert {alert_id} was sent; failing because upstream failed: {names}{more}.")
 
 
+def _threshold(more_than: Any) -> float:
+    is_number = isinstance(more_than, (int, float)) and not isinstance(more_than, bool)
+    if not is_number or not 0 <= more_than < math.inf:
+        raise ConfigurationError(
+            f"more_than is a number of instances, or a share below 1, not {more_than!r}."
+        )
+    return float(more_than)
+
+
 def notify_if_one_failed(
     task_id: str = "notify_if_one_failed", *, as_teardown: bool = False, **kwargs: Any
 ) -> SnsAlertOperator:
@@ -168,7 +193,7 @@ def notify_if_one_failed(
         return SnsAlertOperator(task_id=task_id, **kwargs)
     if given := {"trigger_rule", "end_state"} & set(kwargs):
         raise ConfigurationError(f"as_teardown=True decides the {min(given)}: leave that out.")
-    alert = SnsAlertOperator(task_id=task_id, end_state="success", **kwargs)
-    # Airflow's own trigger rule for teardowns: all upstream is done.
+    alert = SnsAlertOperator(task_id=task_id, end_state="success", trigger_rule="all_done", **kwargs)
+    # Its trigger rule becomes Airflow's own for teardowns, which waits for all upstream as well.
     alert.as_teardown()
     return alert

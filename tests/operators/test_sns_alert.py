@@ -345,3 +345,34 @@ def test_as_a_teardown_the_alert_is_green_when_sent_and_the_run_ends_as_its_work
 def test_what_follows_from_a_teardown_is_not_given_beside_it(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(given))):
         notify_if_one_failed(as_teardown=True, **given)
+
+
+@pytest.mark.parametrize(
+    ("more_than", "is_told"), [(0, True), (4, True), (5, False), (0.49, True), (0.5, False)]
+)
+def test_a_mapped_task_is_told_when_more_of_it_failed_than_may(
+    run_dag: RunDag, topic: Topic, more_than: float, is_told: bool
+) -> None:
+    with a_dag("threshold") as dag:
+        alert = notify_if_one_failed(target_arn=topic.arn, trigger_rule="all_done", more_than=more_than)
+        load.expand(number=[*range(5), *range(-5, 0)]) >> alert
+    finished = run_dag(dag)
+    assert finished.tasks["notify_if_one_failed"] == ("failed" if is_told else "skipped")
+    if is_told:
+        assert topic.only().subject == "Airflow: threshold failed: 5 of 10 load"
+        assert "\nTask load: 5 of 10 instances failed\n" in topic.only().text
+    else:
+        assert topic.sent() == []
+
+
+@pytest.mark.parametrize("more_than", [-1, "many", True, float("nan"), float("inf")])
+def test_a_threshold_that_is_none_is_refused(more_than: Any) -> None:
+    with pytest.raises(ConfigurationError, match="more_than"):
+        notify_if_one_failed(more_than=more_than, trigger_rule="all_done")
+
+
+def test_a_threshold_waits_for_all() -> None:
+    """At the first failure too few have failed, and nothing would be told."""
+    with pytest.raises(ConfigurationError, match="all_done"):
+        notify_if_one_failed(more_than=10)
+    assert notify_if_one_failed(more_than=10, as_teardown=True).more_than == 10
