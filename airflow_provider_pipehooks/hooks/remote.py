@@ -291,7 +291,7 @@ def _suspect(err: RemoteCallError, target: Target) -> RemoteCallError:
     if not isinstance(err, AccessDenied):
         return err
     return AccessDenied(
-        f"{err}. Check the token of connection {target.conn_id!r}, and that its host {target.base_url} is "
-        "the one of this account: the wrong host answers like a wrong token.",
+        f"{str(err).rstrip('.')}. Check the token of connection {target.conn_id!r}, and that its host "
+        f"{target.base_url} is the one of this account: the wrong host answers like a wrong token.",
         status_code=err.status_code,
     )

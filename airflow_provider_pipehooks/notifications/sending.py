@@ -73,22 +73,21 @@ def send_notice(notice: Notice, target: SnsTarget, outbox: Outbox | None = None)
     :return: as :func:`send` does.
     :raises PipehooksError: it could not be published; it stays in the outbox.
     """
-    outbox = outbox or Outbox()
-    name = _put(outbox, notice)
-    if name is not None and outbox.has_sender:
-        log.info("Alert %s is left to the sender of %s", notice.alert_id, outbox.root)
+    laid = _put(outbox, notice)
+    if laid is not None and laid[0].has_sender:
+        log.info("Alert %s is left to the sender of %s", notice.alert_id, laid[0].root)
         return ""
     message = message_alone(notice)
     try:
         sent = publish(message, target)
     except PipehooksError as err:
-        if name is not None:
-            log.error("Alert %s stays in %s: pipehooks outbox send sends it", notice.alert_id, outbox.root)
+        if laid is not None:
+            log.error("Alert %s stays in %s: pipehooks outbox send sends it", notice.alert_id, laid[0].root)
         if not by_another_way(message, err):
             raise
         return ""
-    if name is not None:
-        _take_back(outbox, name, notice)
+    if laid is not None:
+        _take_back(*laid, notice)
     return sent
 
 
@@ -151,6 +150,33 @@ def words_of(
     }
 
 
+def in_users_words(
+    alert: Alert,
+    render: Callable[[str, Mapping[str, Any]], object],
+    *,
+    message: str | None,
+    subject: str | None,
+    severity: str = SEVERITY,
+) -> dict[str, Any]:
+    """What the user's templates make of an alert; ours where one cannot be rendered, and why.
+
+    :param render: renders a template with what :func:`words_of` gives.
+    :return: ``{"text": str | None, "title": str | None, "severity": str}``, as :func:`send` takes them.
+    """
+    words = words_of(alert, severity=severity)
+    told: dict[str, Any] = {"text": None, "title": None, "severity": severity}
+    for name, template in (("text", message), ("title", subject)):
+        if template is None:
+            continue
+        try:
+            told[name] = str(render(template, words))
+        except Exception as err:
+            # A misspelt name in a template must not keep an alert back.
+            log.exception("Alert %s goes in our own words: a template cannot be rendered", alert.alert_id)
+            told["text"] = f"{words['body']}\nThe template {template!r:.200} cannot be rendered: {err!r}\n"
+    return told
+
+
 def tell(
     notifier: Callable[[], BaseNotifier],
     context: Mapping[str, Any],
@@ -165,12 +191,12 @@ def tell(
     :param notifier: makes one, whose templates know what :func:`words_of` gives, and what the context has.
     """
     notifier()({**context, **words_of(alert, text=text, title=title, severity=severity)})
-    outbox = Outbox()
     try:
+        outbox = Outbox()
         if outbox.has_sender:
             outbox.remember_told(alert.alert_id, dict.fromkeys(alert.tells, alert.when.timestamp()))
-    except OSError as err:
-        log.warning("Alert %s may be told again: %s cannot be written: %s", alert.alert_id, outbox.root, err)
+    except Exception as err:
+        log.warning("Alert %s may be told again, the outbox cannot be written: %r", alert.alert_id, err)
 
 
 def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bool:
@@ -179,7 +205,6 @@ def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bo
     :param target: for marks that do not say where their failure went.
     :return: whether there was anything to tell.
     """
-    outbox = outbox or Outbox()
     recovery = Notice(
         alert_id=alert.alert_id,
         at=alert.when.timestamp(),
@@ -192,11 +217,12 @@ def resolve(target: SnsTarget, alert: Alert, outbox: Outbox | None = None) -> bo
         url=alert.url or "",
     )
     try:
+        outbox = outbox or Outbox()
         marks = outbox.groups_failing(recovery.member)
         for mark in marks:
             outbox.put(replace(recovery, **{name: mark[name] for name in MARKED if name in mark}))
-    except (OSError, ValueError, LookupError, TypeError) as err:
-        log.warning("The recovery of %s cannot be told: %s", recovery.member, err)
+    except Exception as err:
+        log.warning("The recovery of %s cannot be told: %r", recovery.member, err)
         return False
     return bool(marks)
 
@@ -271,17 +297,21 @@ def member_of(alert: Alert) -> str:
     return alert.dag_id
 
 
-def _put(outbox: Outbox, notice: Notice) -> str | None:
-    """Lay it into the outbox; an outbox that cannot be written must not keep an alert back."""
+def _put(outbox: Outbox | None, notice: Notice) -> tuple[Outbox, str] | None:
+    """Lay it into the outbox; one that cannot be written must not keep an alert back.
+
+    An object store says so in its own words: a package that is missing, a login that is wrong.
+    """
     try:
-        return outbox.put(notice)
-    except OSError as err:
-        log.warning("The outbox %s cannot be written, the alert is sent at once: %s", outbox.root, err)
+        outbox = outbox or Outbox()
+        return outbox, outbox.put(notice)
+    except Exception as err:
+        log.warning("The outbox cannot be written, alert %s is sent at once: %r", notice.alert_id, err)
         return None
 
 
 def _take_back(outbox: Outbox, name: str, notice: Notice) -> None:
     try:
         outbox.take_back(name, notice)
-    except OSError as err:
-        log.warning("Alert %s was sent, and may be sent again: it cannot be deleted: %s", name, err)
+    except Exception as err:
+        log.warning("Alert %s was sent, and may be sent again: it cannot be deleted: %r", name, err)

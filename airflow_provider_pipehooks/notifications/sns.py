@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import DAG, Context
 
+    from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
+
 log = logging.getLogger(__name__)
 
 
@@ -32,8 +34,10 @@ class SnsAlertNotifier(BaseNotifier):
     The parameters are those of the amazon provider's ``SnsNotifier``; most of them can be left out here.
 
     :param target_arn: the topic; None takes the Variable ``sns_arn``, read when sending.
-    :param message: instead of our text (templated).
-    :param subject: instead of our subject line (templated).
+    :param message: instead of our text: a template that knows what the callback's context has, and
+        ``subject``, ``body``, ``alert_id``, ``labels`` and ``alert``, see ``sending.words_of``. One that
+        cannot be rendered is replaced by our text, which then says why.
+    :param subject: instead of our subject line: a template as well.
     :param message_attributes: added to ``alert_id``, ``state``, ``dag_id``, ``severity``, ``service``,
         ``class`` and ``fingerprint``; for subscription filters.
     :param region_name: None takes the one in the ARN.
@@ -53,8 +57,6 @@ class SnsAlertNotifier(BaseNotifier):
 
     template_fields: Sequence[str] = (
         "target_arn",
-        "message",
-        "subject",
         "message_attributes",
         "aws_conn_id",
         "region_name",
@@ -102,31 +104,40 @@ class SnsAlertNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         # Here: every DAG file that has a callback would else load all of it when it is parsed.
         from airflow_provider_pipehooks.notifications.failed_tasks import alert_of
-        from airflow_provider_pipehooks.notifications.sending import resolve, send, tell
-        from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
+        from airflow_provider_pipehooks.notifications.sending import in_users_words, resolve, send, tell
 
         if getattr(context.get("exception"), "alert_was_sent", False):
             log.info("Nothing to tell: this task failed only because it had sent its alert")
             return
         alert = alert_of(context)
-        if self.notifier is not None:
-            tell(self.notifier, context, alert, text=self.message, title=self.subject, severity=self.severity)
+        if self.send_resolved and alert.happened == "succeeded" and self.notifier is None:
+            resolve(self._target(), alert)
             return
-        target = SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
-        if self.send_resolved and alert.happened == "succeeded":
-            resolve(target, alert)
+
+        def render(template: str, words: Mapping[str, Any]) -> Any:
+            known: Any = {**context, **words}
+            return self.render_template(template, known, self.get_template_env(known.get("dag")))
+
+        told = in_users_words(
+            alert, render, message=self.message, subject=self.subject, severity=self.severity
+        )
+        if self.notifier is not None:
+            tell(self.notifier, context, alert, **told)
             return
         send(
-            target,
+            self._target(),
             alert,
-            text=self.message,
-            title=self.subject,
             attributes=self.message_attributes,
             group_by=self.group_by,
             send_resolved=self.send_resolved,
-            severity=self.severity,
             form=self.form,
+            **told,
         )
+
+    def _target(self) -> SnsTarget:
+        from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
+
+        return SnsTarget(self.target_arn, aws_conn_id=self.aws_conn_id, region_name=self.region_name)
 
     async def async_notify(self, context: Context) -> None:
         import asyncio

@@ -36,8 +36,8 @@ class SnsAlertOperator(BaseOperator):
     XComs: ``message_id`` of SNS and ``alert_id``, which is in the message as well.
 
     :param target_arn: the topic; None takes the Variable ``sns_arn``, read when sending.
-    :param subject: instead of our subject line (templated).
-    :param message: instead of our text (templated).
+    :param subject: instead of our subject line: a template, as for ``SnsAlertNotifier``.
+    :param message: instead of our text: a template as well.
     :param message_attributes: added to ``alert_id``, ``state``, ``dag_id``, ``severity``, ``service``,
         ``class`` and ``fingerprint``; for subscription filters.
     :param region_name: None takes the one in the ARN.
@@ -52,8 +52,6 @@ class SnsAlertOperator(BaseOperator):
 
     template_fields: Sequence[str] = (
         "target_arn",
-        "subject",
-        "message",
         "message_attributes",
         "aws_conn_id",
         "region_name",
@@ -126,10 +124,16 @@ class SnsAlertOperator(BaseOperator):
 
     def _send(self, context: Context, alert: Alert) -> dict[str, str]:
         """Send, and write down that it was done: ``{"message_id": str, "alert_id": str}``."""
-        from airflow_provider_pipehooks.notifications.sending import send, tell
+        from airflow_provider_pipehooks.notifications.sending import in_users_words, send, tell
         from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
-        given: dict[str, Any] = {"text": self.message, "title": self.subject, "severity": self.severity}
+        def render(template: str, words: Mapping[str, Any]) -> Any:
+            known: Any = {**context, **words}
+            return self.render_template(template, known)
+
+        given = in_users_words(
+            alert, render, message=self.message, subject=self.subject, severity=self.severity
+        )
         message_id = ""
         if self.notifier is not None:
             tell(self.notifier, context, alert, **given)

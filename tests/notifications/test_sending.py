@@ -115,6 +115,19 @@ def test_a_recovery_is_told_of_what_was_told_to_fail(topic: Topic, outbox: Outbo
     assert recovery.attributes["state"]["Value"] == "resolved"
 
 
+@pytest.mark.parametrize(
+    "path", ["nosuchstore://bucket/alerts", "s3://no_such_connection@bucket/alerts", "/dev/null/alerts"]
+)
+def test_an_outbox_that_cannot_be_keeps_no_alert_back(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Whatever a store raises: a package that is not there, a connection that is not known."""
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__OUTBOX", path)
+    send(SnsTarget(topic.arn), alert(), send_resolved=True)
+    assert topic.only()
+    assert not resolve(SnsTarget(topic.arn), alert(happened="succeeded"))
+
+
 def test_no_token_lies_in_the_outbox(outbox: Outbox) -> None:
     outbox.lease("somebody")
     told = alert(

@@ -93,6 +93,40 @@ def test_templates_are_rendered_anew_for_each_event(run_dag: RunDag, topic: Topi
     assert notifier.subject == "{{ ti.task_id }}"
 
 
+def test_a_template_knows_what_we_would_tell(run_dag: RunDag, topic: Topic) -> None:
+    notifier = sns_on_failure(
+        topic.arn,
+        subject="[{{ labels.severity }}] {{ subject }}",
+        message="{{ ti.task_id }}, class {{ labels.class }}\n{{ body }}\n{{ alert.tasks[0].run.run_id }}",
+        severity="warning",
+    )
+    with a_dag("in_words") as dag:
+        fail.override(on_failure_callback=notifier)()
+        alert = notify_if_one_failed(target_arn=topic.arn, message="{{ labels.dag_id }}: {{ alert_id }}")
+        dag.get_task("fail") >> alert
+    run_dag(dag)
+    callback, task_ = topic.sent()
+    assert callback.subject == "[warning] Airflow: in_words failed: fail"
+    assert callback.text.startswith("fail, class unknown\nDAG in_words failed: 1 task.")
+    assert callback.text.endswith("\n42")
+    assert task_.text == f"in_words: {task_.attributes['alert_id']['Value']}"
+
+
+@pytest.mark.parametrize("wrong", ["{{ nobody.knows }}", "{{", "{{ 1 / 0 }}"])
+def test_a_template_that_cannot_be_rendered_keeps_no_alert_back(
+    run_dag: RunDag, topic: Topic, wrong: str
+) -> None:
+    with a_dag("misspelt") as dag:
+        first = fail.override(on_failure_callback=sns_on_failure(topic.arn, message=wrong))()
+        first >> notify_if_one_failed(target_arn=topic.arn, subject=wrong)
+    run_dag(dag)
+    for message in topic.sent():
+        assert message.subject == "Airflow: misspelt failed: fail"
+        assert message.text.startswith("DAG misspelt failed: 1 task.")
+        assert f"The template {wrong!r} cannot be rendered" in message.text
+    assert len(topic.sent()) == 2
+
+
 def test_a_retry_callback_says_that_it_goes_on(run_dag: RunDag, topic: Topic) -> None:
     with a_dag("retrying") as dag:
         fail.override(retries=1, retry_delay=0, on_retry_callback=sns_on_failure(topic.arn))()
