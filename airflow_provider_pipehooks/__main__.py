@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "standin": ("standin.command", "play dbt Cloud and Databricks Jobs on this machine"),
     "hooks": ("handlers.event.replay", "run event hooks of Databricks pipelines over recorded events"),
     "outbox": ("notifications.command", "send the alerts that lie in the outbox, or list them"),
+    "check": ("checks.command", "try the connections and the way of an alert, before the first incident"),
     "demo": ("demo.command", "run the example DAGs on a real Airflow against the stand-in"),
 }
 

@@ -69,6 +69,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "extra-links": [f"{_PACKAGE}.tasks.joining.RemoteRunLink"],
         "notifications": [f"{_PACKAGE}.notifications.sns.SnsAlertNotifier"],
+        "cli": [f"{_PACKAGE}.checks.airflow_cli.commands"],
         "connection-types": [_dbt_cloud_form(), _databricks_form()],
         "config": config_section(),
     }
