@@ -306,10 +306,10 @@ class Lane:
 
     def rotate_tokens(self) -> None:
         self.connect(NEW_TOKEN)
-        # Every wait has looked with the old token, was refused, and goes on.
-        # The triggerer may look at pipelines one by one; then the first refusal spares the others theirs.
-        least = self._started() // 2 + 1 if self.pipelines else self._started()
-        self._wait_until(lambda: self._refused() >= least, "every wait has been refused the old token")
+        # Every sync wait was refused with the old token and goes on. So were the deferred ones; where they
+        # are looked at one by one the first refusal spares the others theirs.
+        least = self._started() // 2 + 1
+        self._wait_until(lambda: self._refused() >= least, "the waits have been refused the old token")
         self.struck = self._refused()
 
     def _refused(self) -> int:
