@@ -31,9 +31,10 @@ test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=2
 	@# where PostgreSQL is on this machine
 	if command -v initdb >/dev/null; then $(BIN)/python -m tests.fault.hostile --postgres; fi
 
-test-live: $(READY) ## handlers, event hooks, the control plane and asset events on a real Airflow: about 12 minutes
+test-live: $(READY) ## handlers, event hooks, the control plane and asset events, alerts on a real Airflow: about 15 minutes
 	$(BIN)/python -m tests.handlers.state.live
 	$(BIN)/python -m tests.handlers.event.live
+	$(BIN)/python -m tests.notifications.live
 	$(BIN)/python -m tests.fault.control_plane
 	$(BIN)/python -m tests.fault.asset_events
 

@@ -118,6 +118,8 @@ def try_one(way: str, url: str) -> list[str]:
         airflow = Airflow(HOME, Path(__file__).parent / "live_dags")
         airflow.logs.mkdir(exist_ok=True)
         airflow.environment |= {"SENDER": way, "AIRFLOW__PIPEHOOKS__OUTBOX": str(HOME / "outbox")}
+        # The demo's Airflow starts nothing by itself; here a DAG always runs.
+        airflow.environment["AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"] = "True"
         airflow.environment |= {f"AIRFLOW__PIPEHOOKS__ALERT_{name}": value for name, value in OPTIONS.items()}
         airflow.start_database()
         airflow.start({"AIRFLOW_CONN_AWS_DEFAULT": connection(url), "AIRFLOW_VAR_SNS_ARN": topic.arn})
