@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
@@ -69,6 +69,22 @@ class DatabricksHook(RemoteHook):
             "/runs/get": float(read("databricks_run_reads_per_second")),
             "": float(read("databricks_requests_per_second")),
         }
+
+    def list_runs(self, **filters: Any) -> Iterator[Mapping[str, Any]]:
+        """Runs of the workspace, newest start first, as ``GET /api/2.2/jobs/runs/list`` tells them.
+
+        Databricks keeps runs for 60 days. Pages are read as they are needed: ``itertools.islice`` stops
+        early.
+
+        :param filters: the API's: ``job_id``, ``active_only`` or ``completed_only``, ``start_time_from`` and
+            ``start_time_to`` (datetimes, or milliseconds since the epoch), ``run_type``, and
+            ``expand_tasks``, which gives each run its ``tasks``, of large runs in requests of their own.
+        :raises ConfigurationError: two filters that exclude each other.
+        :raises RemoteCallError: when a page is read: Databricks refused, or gave no usable answer.
+        """
+        from airflow_provider_pipehooks.services.run_pages import DatabricksRunPages
+
+        return self.each_run(DatabricksRunPages(filters))
 
     def read_connection(self, conn: Connection) -> Target:
         extra = extra_of(conn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.arguments import as_id
@@ -55,6 +55,22 @@ class DbtCloudHook(RemoteHook):
     @classmethod
     def rates(cls) -> Mapping[str, float]:
         return {"": float(read("dbt_cloud_requests_per_minute")) / 60}
+
+    def list_runs(self, **filters: Any) -> Iterator[Mapping[str, Any]]:
+        """Runs of the account, newest first, as ``GET .../runs/`` tells them.
+
+        dbt Cloud keeps runs for 365 days. Pages are read as they are needed: ``itertools.islice`` stops
+        early.
+
+        :param filters: the API's: ``job_definition_id``, ``project_id``, ``environment_id``, ``status``,
+            ``status__in``, ``created_at__range``, ``finished_at__range`` (two datetimes or texts),
+            ``include_related`` (``trigger,job`` for example), ``order_by``, ...
+        :raises ConfigurationError: ``limit`` or ``offset``.
+        :raises RemoteCallError: when a page is read: dbt Cloud refused, or gave no usable answer.
+        """
+        from airflow_provider_pipehooks.services.run_pages import DbtCloudRunPages
+
+        return self.each_run(DbtCloudRunPages(filters))
 
     def read_connection(self, conn: Connection) -> Target:
         official = conn.conn_type == "dbt_cloud"

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_pipehooks.hooks.auth import Auth
     from airflow_provider_pipehooks.hooks.connection import Target
+    from airflow_provider_pipehooks.services.run_pages import RunPages
 
 T = TypeVar("T")
 
@@ -134,6 +135,24 @@ class RemoteHook(BaseHook, ABC):
                 answer = err
             request = _advance(procedure, answer)
         return request.value
+
+    def each_run(self, pages: RunPages) -> Iterator[Mapping[str, Any]]:
+        """Every run of a list, as the service tells it, each once; a page is read when it is needed.
+
+        :raises RemoteCallError: the remote refused, or gave no usable answer.
+        """
+        # Here: a DAG file that only names an operator does not list runs.
+        from airflow_provider_pipehooks.services.run_pages import id_of
+
+        told: set[int | None] = set()
+        rest: Mapping[str, str] | None = {}
+        while rest is not None:
+            page = self.call(pages.page(rest))
+            for run in page.runs:
+                if (run_id := id_of(run, pages.key)) not in told:
+                    told.add(run_id)
+                    yield run
+            rest = page.rest
 
     async def acall(self, procedure: Procedure[T], *, tries: int | None = None) -> T:
         """As :meth:`call`, inside an event loop."""

@@ -73,7 +73,7 @@ class DatabricksJobs:
         params = {"run_id": str(run_id), "include_history": "true", **params}
         return self._request("GET", "runs/get", params=params)
 
-    def _get_whole(self, run_id: int | str) -> Procedure[Mapping[str, Any]]:
+    def whole_run(self, run_id: int | str) -> Procedure[Mapping[str, Any]]:
         """A run with all its tasks: 2.2 gives at most 100 a page, and later pages repeat the rest."""
         request = self._get_request(run_id)
         run = dict((yield request).body)
@@ -90,7 +90,7 @@ class DatabricksJobs:
 
     def _get_task(self, run_id: int | str, task_key: str) -> Procedure[Run]:
         """The newest attempt of one task. A failed attempt is final once no retry can follow."""
-        whole = yield from self._get_whole(run_id)
+        whole = yield from self.whole_run(run_id)
         parent = self._parse(whole, self._get_request(run_id))
         newest = newest_attempts(objects(whole.get("tasks"))).get(task_key)
         if newest is None:
@@ -194,7 +194,7 @@ class DatabricksJobs:
 
     def explain_run(self, run: Run) -> Procedure[Run]:
         """Name the failed tasks with the error each one printed."""
-        whole = yield from self._get_whole(run.run_id)
+        whole = yield from self.whole_run(run.run_id)
         keys = newest_attempts(objects(whole.get("tasks")))
         if self.task_key is not None:
             keys = {key: task for key, task in keys.items() if key == self.task_key}

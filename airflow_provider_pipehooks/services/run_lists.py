@@ -15,12 +15,12 @@ from typing import Any, Protocol
 from airflow_provider_pipehooks.core.errors import NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_cursor import Round, Sighting, Start, begin, mark_of
-from airflow_provider_pipehooks.services.base import Procedure, Request, Service
+from airflow_provider_pipehooks.services.base import Procedure, Service
 from airflow_provider_pipehooks.services.batch import Found
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
-from airflow_provider_pipehooks.services.databricks_pages import PAGE as DATABRICKS_PAGE
 from airflow_provider_pipehooks.services.dbt_cloud import NOT_TERMINAL, PAGE, DbtCloud
-from airflow_provider_pipehooks.services.reading import data_of, id_or_none, objects, text_or_none
+from airflow_provider_pipehooks.services.reading import id_or_none
+from airflow_provider_pipehooks.services.run_pages import DatabricksRunPages
 
 #: A single 404 may be a remote in trouble, or a token that is just being changed.
 GONE_AFTER_LOOKS = 6
@@ -104,8 +104,8 @@ class DatabricksLists:
         return (yield from self._pages(start_time_from=str(position + 1)))
 
     def newest_runs(self) -> Procedure[list[Sighting]]:
-        body = (yield _runs_list()).body
-        return [self.sight(data) for data in objects(body.get("runs"))]
+        page = yield from DatabricksRunPages({}).page({})
+        return [self.sight(data) for data in page.runs]
 
     def active_runs(self) -> Procedure[list[Sighting]]:
         return (yield from self._pages(active_only="true"))
@@ -116,29 +116,13 @@ class DatabricksLists:
 
     def _pages(self, **where: str) -> Procedure[list[Sighting]]:
         """Newest first. A run that comes twice, since new ones moved the pages, is taken once later."""
-        found: list[Sighting] = []
-        tokens: set[str] = set()
-        page = where
-        while True:
-            request = _runs_list(**page)
-            answer = yield request
-            # A page that was announced and holds nothing is garbage: what it lost would never be seen.
-            told = data_of(answer, request, "runs", list) if tokens or "runs" in answer.body else []
-            if len(runs := objects(told)) < len(told):
-                raise RemoteCallError(f"{request} answered a list of more than objects.", retryable=True)
-            found += [self.sight(data) for data in runs]
-            if not (token := text_or_none(answer.body.get("next_page_token"))):
-                return found
-            if token in tokens:
-                raise RemoteCallError(f"{request} gave the same page again: {token!r}.", retryable=True)
-            tokens.add(token)
-            page = {**where, "page_token": token}
-
-
-def _runs_list(**params: str) -> Request:
-    return Request(
-        method="GET", path="/api/2.2/jobs/runs/list", params={"limit": str(DATABRICKS_PAGE), **params}
-    )
+        pages, found = DatabricksRunPages(where), list[Sighting]()
+        rest: Mapping[str, str] | None = {}
+        while rest is not None:
+            page = yield from pages.page(rest)
+            found += [self.sight(data) for data in page.runs]
+            rest = page.rest
+        return found
 
 
 @dataclass

@@ -23,6 +23,7 @@ from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs, newest_attempts
 from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
 from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud, parse_failed_nodes
+from airflow_provider_pipehooks.services.run_pages import DatabricksRunPages
 from tests.core.anything import a_run, bounded, fewer, objects, shaped, values
 from tests.services.driving import Body, Driven
 
@@ -108,6 +109,9 @@ DBT: dict[str, Callable[[], Procedure[Any]]] = {
 DATABRICKS: dict[str, Callable[[], Procedure[Any]]] = {
     "get_run": lambda: DatabricksJobs().get_run(7),
     "get_run of a task": lambda: DatabricksJobs(task_key="load").get_run(7),
+    "whole_run": lambda: DatabricksJobs().whole_run(7),
+    "whole_run in a page": lambda: DatabricksRunPages({"expand_tasks": True}).page({}),
+    "whole_run in a later page": lambda: DatabricksRunPages({}).page({"page_token": "t"}),
     "run_now": lambda: DatabricksJobs().run_now({"job_id": 5}),
     "submit": lambda: DatabricksJobs().submit({"tasks": []}),
     "repair": lambda: DatabricksJobs().repair(7),
