@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-#: Beyond these in one look, the rest comes with the next ones.
-_MOST = 1_000
-
 
 @dataclass(frozen=True, kw_only=True)
 class FailedInstance:
@@ -46,30 +43,31 @@ def failed_between(begin: float, end: float, alert_types: Sequence[str] = ()) ->
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    ti = TaskInstance
+    asked = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number, ti.max_tries)
     query = (
-        select(TaskInstance, DagRun.state, DagRun.end_date)
-        .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
-        .where(TaskInstance.state == "failed", TaskInstance.end_date.between(_time(begin), _time(end)))
-        .order_by(TaskInstance.end_date)
-        .limit(_MOST)
+        select(*asked, ti.start_date, ti.end_date, DagRun.state, DagRun.end_date.label("ended"))
+        .join(DagRun, (DagRun.dag_id == ti.dag_id) & (DagRun.run_id == ti.run_id))
+        .where(ti.state == "failed", ti.end_date.between(_time(begin), _time(end)))
+        .order_by(ti.end_date)
     )
     bag = DBDagBag()
     dags: dict[str, Any] = {}
     with create_session() as session:
         rows: Any = session.execute(query)
-        for instance, state, ended in rows:
-            if instance.dag_id not in dags:
-                dags[instance.dag_id] = bag.get_latest_version_of_dag(instance.dag_id, session=session)
-            is_over = state == "failed" and ended is not None and ended <= _time(end)
-            if _is_owed(dags[instance.dag_id], instance.task_id, alert_types, is_over=is_over):
+        for row in rows:
+            if row.dag_id not in dags:
+                dags[row.dag_id] = bag.get_latest_version_of_dag(row.dag_id, session=session)
+            is_over = row.state == "failed" and row.ended is not None and row.ended <= _time(end)
+            if _is_owed(dags[row.dag_id], row.task_id, alert_types, is_over=is_over):
                 yield FailedInstance(
-                    dag_id=instance.dag_id,
-                    run_id=instance.run_id,
-                    task_id=instance.task_id,
-                    map_index=instance.map_index,
-                    try_number=instance.try_number,
-                    max_tries=instance.max_tries + 1,
-                    began=(instance.start_date or instance.end_date).timestamp(),
+                    dag_id=row.dag_id,
+                    run_id=row.run_id,
+                    task_id=row.task_id,
+                    map_index=row.map_index,
+                    try_number=row.try_number,
+                    max_tries=row.max_tries + 1,
+                    began=(row.start_date or row.end_date).timestamp(),
                 )
 
 

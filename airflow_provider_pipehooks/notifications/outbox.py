@@ -37,7 +37,10 @@ T = TypeVar("T")
 
 #: A sender that has not said so for this long is gone.
 LEASE_S = 60.0
-_LEASE = "sender.json"
+_LEASE, _SWEEP = "sender.json", "sweep.json"
+#: How far a sweep for failures that were not told looks back.
+REACH_S = 86_400.0
+Times = Mapping[str, float]
 #: What a recovery has from its failure: it goes the same way, past the same subscription filters.
 MARKED = ("group", "target", "attributes", "labels")
 
@@ -169,6 +172,23 @@ class Outbox:
 
     # What was told
 
+    @property
+    def is_swept(self) -> bool:
+        """Whether somebody looks for failures that were not told, so that it has to be known which were."""
+        return self.is_swept_at(time.time())
+
+    def is_swept_at(self, now: float) -> bool:
+        swept_at = self.swept().get("swept_at")
+        return isinstance(swept_at, (int, float)) and now - swept_at <= REACH_S
+
+    def swept(self) -> Mapping[str, Any]:
+        """What a sweep has written down: ``{"since": when it first was, "swept_at": when it last was}``."""
+        return self._record(_SWEEP)
+
+    def sweeps(self, since: float, now: float) -> None:
+        """:raises OSError: it cannot be written."""
+        self.root.write(_SWEEP, _packed({"since": since, "swept_at": now}))
+
     def remember_told(self, note: str, keys: Mapping[str, float]) -> None:
         """Write down which task instances were told of, and when: a sweep is not to tell them again.
 
@@ -178,20 +198,22 @@ class Outbox:
         if keys:
             self.told.write(f"{int(max(keys.values())):014d}-{note}.json", _packed(keys))
 
-    def told_since(self, begin: float) -> dict[str, float]:
-        """The keys of the task instances that were told of, and when last; older ones are forgotten.
+    def told_since(self, begin: float, known_files: Mapping[str, Times]) -> dict[str, Times]:
+        """The files about what was told; older ones are deleted.
 
+        :param known_files: those that were read before.
+        :return: for each, the keys of task instances and when they were told of.
         :raises OSError: the outbox cannot be read.
         """
-        told: dict[str, float] = {}
+        found: dict[str, Times] = {}
         for name in self.told.names():
             if name < f"{int(begin):014d}":
                 self.told.delete(name)
-                continue
-            keys = self.read_or_put_aside(self.told, name, _times)
-            for key, at in (keys or {}).items():
-                told[key] = max(told.get(key, 0.0), at)
-        return told
+            elif (
+                keys := known_files.get(name) or self.read_or_put_aside(self.told, name, _times)
+            ) is not None:
+                found[name] = keys
+        return found
 
     # The sender
 
@@ -213,8 +235,11 @@ class Outbox:
             self.root.delete(_LEASE)
 
     def _lease(self) -> Mapping[str, Any]:
+        return self._record(_LEASE)
+
+    def _record(self, name: str) -> Mapping[str, Any]:
         try:
-            found = json.loads(self.root.read(_LEASE) or b"{}")
+            found = json.loads(self.root.read(name) or b"{}")
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
@@ -269,7 +294,7 @@ def default_path() -> str:
     return str(options.read("outbox") or f"{home}/pipehooks/outbox")
 
 
-def _times(record: Any) -> dict[str, float]:
+def _times(record: Any) -> Times:
     with reading("what was told", record):
         return {str(key): float(at) for key, at in record.items()}
 

@@ -193,7 +193,7 @@ def tell(
     notifier()({**context, **words_of(alert, text=text, title=title, severity=severity)})
     try:
         outbox = Outbox()
-        if outbox.has_sender:
+        if outbox.is_swept:
             outbox.remember_told(alert.alert_id, dict.fromkeys(alert.tells, alert.when.timestamp()))
     except Exception as err:
         log.warning("Alert %s may be told again, the outbox cannot be written: %r", alert.alert_id, err)
@@ -312,6 +312,8 @@ def _put(outbox: Outbox | None, notice: Notice) -> tuple[Outbox, str] | None:
 
 def _take_back(outbox: Outbox, name: str, notice: Notice) -> None:
     try:
+        if outbox.is_swept:
+            outbox.remember_told(notice.alert_id, dict.fromkeys(notice.tells, notice.at))
         outbox.take_back(name, notice)
     except Exception as err:
         log.warning("Alert %s was sent, and may be sent again: it cannot be deleted: %r", name, err)

@@ -6,16 +6,15 @@ first only is laid into the outbox like any other.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
 from airflow_provider_pipehooks.compat.failures import FailedInstance
 from airflow_provider_pipehooks.notifications.failed_tasks import DagRunRef
 from airflow_provider_pipehooks.notifications.message import FailedTask, key_of_instance
-from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
+from airflow_provider_pipehooks.notifications.outbox import REACH_S, Notice, Outbox, Times
 from airflow_provider_pipehooks.notifications.sending import notice_of
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
@@ -23,12 +22,7 @@ log = logging.getLogger(__name__)
 
 #: A callback may take so long: the DAG processor calls those of killed tasks when it comes to that.
 GRACE_S = 300.0
-#: How far a sweep looks back.
-REACH_S = 86_400.0
 EVERY_S = 30.0
-#: After a longer pause between two sweeps tasks have sent their alerts themselves, which left no trace.
-_GAP_S = 120.0
-_RECORD = "sweep.json"
 #: Operators whose tasks are alerts.
 ALERT_TYPES = ("SnsAlertOperator",)
 UNTOLD = "no callback told of it: its process was ended before it could"
@@ -55,6 +49,7 @@ class Sweep:
         self.outbox, self.target, self.dags = outbox, target, dags
         self._failed_between, self._clock = failed_between, clock
         self._swept_at: float | None = None
+        self._files: dict[str, Times] = {}
 
     def look(self, waiting: Iterable[Notice]) -> int:
         """Lay down what was not told, if it is time for that.
@@ -81,29 +76,20 @@ class Sweep:
         return len(untold)
 
     def _since(self, now: float) -> float:
-        """What failed before is not looked at: written down, so that a sender may be started anew."""
-        record = self._record()
-        since, swept_at = record.get("since", now), record.get("swept_at", now)
-        if not isinstance(since, (int, float)) or not isinstance(swept_at, (int, float)):
-            since, swept_at = now, now
-        if now - swept_at > _GAP_S:
-            since = now
-        self.outbox.root.write(_RECORD, json.dumps({"since": since, "swept_at": now}).encode())
+        """What failed before the first sweep is not looked at: nobody had to write down what was told."""
+        record = self.outbox.swept()
+        since = record.get("since") if self.outbox.is_swept_at(now) else now
+        since = since if isinstance(since, (int, float)) else now
+        self.outbox.sweeps(since, now)
         return float(since)
 
-    def _record(self) -> Mapping[str, object]:
-        try:
-            found = json.loads(self.outbox.root.read(_RECORD) or b"{}")
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
-
     def _told(self, waiting: Iterable[Notice]) -> dict[str, float]:
-        """When each task instance was told of last; what is older than a sweep reaches is forgotten."""
-        told = self.outbox.told_since(self._clock() - 2 * REACH_S)
-        for notice in waiting:
-            for key in notice.tells:
-                told[key] = max(told.get(key, 0.0), notice.at)
+        """When each task instance was told of last."""
+        self._files = self.outbox.told_since(self._clock() - 2 * REACH_S, self._files)
+        told: dict[str, float] = {}
+        for keys in (*self._files.values(), *(dict.fromkeys(one.tells, one.at) for one in waiting)):
+            for key, at in keys.items():
+                told[key] = max(told.get(key, 0.0), at)
         return told
 
     def _notice(self, one: FailedInstance) -> Notice:

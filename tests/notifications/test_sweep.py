@@ -12,12 +12,12 @@ from airflow.sdk import DAG, task
 
 from airflow_provider_pipehooks.compat.failures import FailedInstance, failed_between
 from airflow_provider_pipehooks.notifications.message import Alert, FailedTask
-from airflow_provider_pipehooks.notifications.outbox import Outbox
+from airflow_provider_pipehooks.notifications.outbox import REACH_S, Outbox
 from airflow_provider_pipehooks.notifications.sender import Sender
-from airflow_provider_pipehooks.notifications.sending import notice_of
+from airflow_provider_pipehooks.notifications.sending import notice_of, send, tell
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 from airflow_provider_pipehooks.notifications.storm import Pace
-from airflow_provider_pipehooks.notifications.sweep import ALERT_TYPES, GRACE_S, REACH_S, UNTOLD, Sweep
+from airflow_provider_pipehooks.notifications.sweep import ALERT_TYPES, GRACE_S, UNTOLD, Sweep
 from airflow_provider_pipehooks.operators.sns_alert import notify_if_one_failed
 from tests.aws import Topic
 from tests.dag_runs import Finished
@@ -115,17 +115,39 @@ def test_what_waits_for_sns_is_not_told_twice(
     assert len(inbox) == 1
 
 
-def test_what_failed_while_no_sender_was_at_work_was_sent_by_its_task(
+def test_what_failed_before_the_first_sweep_is_not_looked_at(
     outbox: Outbox, clock: Clock, airflow: Airflow, inbox: Inbox
 ) -> None:
     airflow.append(failed(clock))
     clock.sleep(10)
     run_for(sweeping(outbox, clock, airflow, inbox), clock, 60)
-    clock.sleep(200)
-    airflow.append(failed(clock, "in between"))
+    # Nor what failed while nobody swept for more than a day.
+    clock.sleep(REACH_S + 100)
+    airflow.append(failed(clock, "long after"))
     clock.sleep(10)
     run_for(sweeping(outbox, clock, airflow, inbox), clock, 1_000)
     assert inbox == []
+
+
+def test_what_a_task_sent_itself_while_no_sender_was_at_work_is_known(
+    outbox: Outbox,
+    clock: Clock,
+    airflow: Airflow,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    topic: Topic,
+) -> None:
+    monkeypatch.setattr(time, "time", clock)
+    run_for(sweeping(outbox, clock, airflow, inbox), clock, 60)
+    outbox.root.delete("sender.json")
+    clock.sleep(200)
+    airflow += [failed(clock), failed(clock, "by another notifier"), failed(clock, "killed")]
+    send(SnsTarget(topic.arn), told(clock))
+    tell(lambda: print, {}, told(clock, "by another notifier"))  # type: ignore[arg-type, return-value]
+    assert topic.only()
+    clock.sleep(3_600)
+    run_for(sweeping(outbox, clock, airflow, inbox), clock, 1_000)
+    assert [message.title for _, message in inbox] == ["Airflow: sales failed: killed"]
 
 
 def test_a_sender_that_is_started_anew_at_once_goes_on(
@@ -150,11 +172,12 @@ def test_only_the_dags_that_are_asked_for(
 
 def test_what_was_told_is_forgotten_after_two_days(outbox: Outbox, clock: Clock) -> None:
     outbox.remember_told("x", {"a": clock()})
-    assert outbox.told_since(clock() - 2 * REACH_S) == {"a": clock()}
-    assert outbox.told_since(clock() + 1) == {}
+    (found,) = outbox.told_since(clock() - 2 * REACH_S, {}).values()
+    assert found == {"a": clock()}
+    assert outbox.told_since(clock() + 1, {}) == {}
     assert outbox.told.names() == []
     outbox.told.write("9-x.json", b'{"a": "soon"}')
-    assert outbox.told_since(0) == {}
+    assert outbox.told_since(0, {}) == {}
 
 
 @task
