@@ -16,7 +16,7 @@ from airflow_provider_pipehooks.notifications.outbox import Outbox
 from airflow_provider_pipehooks.notifications.sender import LOOK_EVERY_S, sender_of
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 from airflow_provider_pipehooks.notifications.storm import Pace
-from airflow_provider_pipehooks.notifications.sweep import Sweep
+from airflow_provider_pipehooks.notifications.sweep import GRACE_S, Sweep
 
 _SHOWN = 20
 
@@ -40,6 +40,13 @@ def run(argv: list[str]) -> int:
     )
     send.add_argument(
         "--sweep-dags", metavar="PATTERN", action="append", help="only those of these DAGs, such as sales_*"
+    )
+    send.add_argument(
+        "--sweep-after",
+        metavar="SECONDS",
+        type=float,
+        default=GRACE_S,
+        help="how long after the end of a task a callback may still tell of it (%(default)g)",
     )
     show = commands.add_parser("list", help="what lies there")
     for command in (send, show):
@@ -73,8 +80,8 @@ def _send(given: argparse.Namespace) -> int:
     sender = sender_of(given.path)
     if given.sweep_to:
         target = SnsTarget(given.sweep_to)
-        dags = given.sweep_dags or ("*",)
-        sender.sweep = Sweep(sender.outbox, target, failed_between, time.time, dags=dags)
+        scope = {"dags": given.sweep_dags or ("*",), "after_s": given.sweep_after}
+        sender.sweep = Sweep(sender.outbox, target, failed_between, time.time, **scope)
     print(f"Sending what comes into {sender.outbox.root}. Ctrl-C ends it.", flush=True)
     while not ended.is_set():
         sender.look_or_log()

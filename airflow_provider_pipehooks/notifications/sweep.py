@@ -34,6 +34,7 @@ class Sweep:
     :param target: where those are told.
     :param failed_between: the failed tasks that somebody should have told of, by begin and end.
     :param dags: patterns of DAG ids, such as ``sales_*``.
+    :param after_s: how long after a task's end a callback may still tell of it.
     :param clock: the time, in seconds since the epoch.
     """
 
@@ -45,8 +46,9 @@ class Sweep:
         clock: Callable[[], float],
         *,
         dags: Collection[str] = ("*",),
+        after_s: float = GRACE_S,
     ) -> None:
-        self.outbox, self.target, self.dags = outbox, target, dags
+        self.outbox, self.target, self.dags, self.after_s = outbox, target, dags, after_s
         self._failed_between, self._clock = failed_between, clock
         self._swept_at: float | None = None
         self._files: dict[str, Times] = {}
@@ -65,7 +67,7 @@ class Sweep:
         told = self._told(waiting)
         untold = [
             one
-            for one in self._failed_between(begin, now - GRACE_S, ALERT_TYPES)
+            for one in self._failed_between(begin, now - self.after_s, ALERT_TYPES)
             if any(fnmatchcase(one.dag_id, pattern) for pattern in self.dags)
             and told.get(_key_of(one), -1.0) < one.began
         ]

@@ -7,6 +7,7 @@ Prints a line for each way to send, and exits with 1 when one is wrong.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from moto.server import ThreadedMotoServer
 from airflow_provider_pipehooks.demo.airflow import Airflow
 from airflow_provider_pipehooks.demo.processes import folder, keep_to_this_machine
 from airflow_provider_pipehooks.notifications.outbox import Outbox
+from airflow_provider_pipehooks.notifications.sweep import UNTOLD
 from tests.aws import Topic, client, connection
 
 HOME = Path.cwd() / ".demo" / "alerts"
@@ -104,10 +106,33 @@ def without_a_sender(world: World) -> Iterator[str]:
         yield "the alert still lies in the outbox"
 
 
+def with_a_sweep(world: World) -> Iterator[str]:
+    """A task whose callback was killed is told all the same, and none besides."""
+    command = [sys.executable, "-m", "airflow_provider_pipehooks", "outbox", "send"]
+    command += ["--sweep-to", world.topic.arn, "--sweep-after", "10"]
+    with subprocess.Popen(command, env={**os.environ, **world.airflow.environment}) as sender:
+        world.until(lambda: world.outbox.is_swept, "a first sweep")
+        for dag_id in ("killed", "shops"):
+            world.run(dag_id, "first", fails=True)
+            world.end_of(dag_id, "first")
+        world.until(lambda: len(world.subjects()) >= 2, "two messages")
+        world.until(lambda: not world.outbox.new.names(), "an empty outbox")
+        # Two more sweeps find nothing more.
+        swept_at = world.outbox.swept()["swept_at"]
+        world.until(lambda: world.outbox.swept()["swept_at"] > swept_at + 31, "two more sweeps")
+        sender.terminate()
+    told = sorted(world.subjects())
+    if len(told) != 2 or not told[0].startswith("Airflow: 8 failures in DAG shops"):
+        yield f"told was {told}"
+    elif told[1] != "Airflow: killed failed: load" or UNTOLD not in world.topic.sent()[-1].text:
+        yield f"told was {told}, {world.topic.sent()[-1].text}"
+
+
 WAYS: dict[str, Callable[[World], Iterator[str]]] = {
     "trigger": with_a_sender,
     "task": with_a_sender,
     "none": without_a_sender,
+    "sweep": with_a_sweep,
 }
 
 
@@ -123,7 +148,7 @@ def try_one(way: str, url: str) -> list[str]:
         airflow.environment |= {f"AIRFLOW__PIPEHOOKS__ALERT_{name}": value for name, value in OPTIONS.items()}
         airflow.start_database()
         airflow.start({"AIRFLOW_CONN_AWS_DEFAULT": connection(url), "AIRFLOW_VAR_SNS_ARN": topic.arn})
-        dags = {*FAILING, "with_alert_task", *(("sender",) if way != "none" else ())}
+        dags = {*FAILING, "with_alert_task", "killed", *(("sender",) if way in ("trigger", "task") else ())}
         airflow.wait_for_dags(dags)
         airflow.wait_until_healthy()
         return list(WAYS[way](World(airflow, topic)))

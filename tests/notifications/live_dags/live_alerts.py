@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from datetime import datetime, timezone
 
 from airflow.sdk import DAG, Asset, AssetWatcher, task
@@ -42,6 +43,15 @@ for name in ("shops", "stock"):
         name, schedule=None, start_date=START, default_args=callbacks, params={"fails": True}
     ) as failing:
         load.expand(number=list(range(8)))
+
+
+def die(context: object) -> None:
+    """The process ends before its callback has told anybody."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+with DAG("killed", schedule=None, start_date=START, params={"fails": True}):
+    load.override(on_failure_callback=die)(1)
 
 with DAG("with_alert_task", schedule=None, start_date=START, params={"fails": True}):
     load(1) >> notify_if_one_failed(as_teardown=True)
