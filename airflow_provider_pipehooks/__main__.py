@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "hooks": ("handlers.event.replay", "run event hooks of Databricks pipelines over recorded events"),
     "outbox": ("notifications.command", "send the alerts that lie in the outbox, or list them"),
     "check": ("checks.command", "try the connections and the way of an alert, before the first incident"),
+    "history": ("reporting.command", "remember the runs of dbt Cloud and Databricks as files"),
     "demo": ("demo.command", "run the example DAGs on a real Airflow against the stand-in"),
 }
 

@@ -88,6 +88,12 @@ OPTIONS: Mapping[str, Option] = {
         "What gets an alert that Amazon SNS did not take: dotted path of a function, called with subject, "
         "body and alert_id. The alert stays in the outbox, too.",
     ),
+    "history": Option(
+        "string",
+        "",
+        "Folder of the history of runs: a path, or an address such as s3://aws_default@bucket/history. By "
+        "default pipehooks/history in AIRFLOW_HOME.",
+    ),
     "listener_rules": Option(
         "string", "", "Path of a TOML file that says which transitions of which DAGs call which action."
     ),

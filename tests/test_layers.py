@@ -20,6 +20,7 @@ ROOMS = (
     "checks",
     "plugins",
     "operators",
+    "reporting",
     "sensors",
     "tasks",
     "notifications",

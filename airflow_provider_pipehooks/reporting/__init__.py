@@ -1,0 +1,1 @@
+"""7 REMEMBER: the runs of an account or workspace as files that last longer than the remote keeps them."""
