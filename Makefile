@@ -27,6 +27,7 @@ test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=2
 	$(BIN)/python -m tests.fault.lane --trials $(TRIALS)
 	$(BIN)/python -m tests.fault.lane --pipelines --trials $(TRIALS)
 	$(BIN)/python -m tests.notifications.storm_lane
+	$(BIN)/python -m tests.notifications.delivery_lane --trials $(TRIALS)
 	$(BIN)/python -m tests.fault.hostile
 	@# where PostgreSQL is on this machine
 	if command -v initdb >/dev/null; then $(BIN)/python -m tests.fault.hostile --postgres; fi

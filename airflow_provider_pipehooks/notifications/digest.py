@@ -127,7 +127,8 @@ def _failing(failures: Sequence[Notice]) -> tuple[str, list[str]]:
         members[notice.member] += notice.count
     dags = {notice.labels.get("dag_id", notice.member) for notice in failures}
     where = f"in DAG {min(dags)}" if len(dags) == 1 else f"in {len(dags):,} DAGs"
-    lines = [f"{count:,} failures {where}, for one reason.", ""]
+    is_known = failures[0].labels.get("class") != "unknown"
+    lines = [f"{count:,} failures {where}, {'for one reason' if is_known else 'and nobody told why'}.", ""]
     lines += _common(failures)
     lines += [f"First:    {_time(failures[0].at)}", f"Last:     {_time(failures[-1].at)}"]
     rows = [f"  {number:>6,}  {name}" for name, number in members.most_common(LISTED_MEMBERS)]

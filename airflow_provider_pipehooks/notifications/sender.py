@@ -22,6 +22,7 @@ from airflow_provider_pipehooks.notifications.outbox import Notice, Outbox
 from airflow_provider_pipehooks.notifications.storm import PACES, Group, Pace, step
 
 if TYPE_CHECKING:
+    from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
     from airflow_provider_pipehooks.notifications.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -239,24 +240,30 @@ def sender_of(path: str | None = None, *, pace: Pace | None = None, owner: str =
     from airflow_provider_pipehooks.notifications.sending import by_another_way
 
     pace = pace or Pace(**{name: options.read(f"alert_{name}") for name in PACES})
-    return Sender(Outbox(path), pace, publish_to_sns, otherwise=by_another_way, owner=owner)
+    return Sender(Outbox(path), pace, ToSns(), otherwise=by_another_way, owner=owner)
 
 
-def publish_to_sns(message: Message) -> str:
-    """Send a message to its topic, trying once.
+class ToSns:
+    """Sends messages to their topics, trying once: throttled, one stays in the outbox and holds up no other.
 
-    :raises PipehooksError: it was not taken.
+    A client is kept as long as it works: making one takes ten times as long as a message. After an error the
+    connection is read anew, since somebody may have renewed its key.
     """
-    # Here: the classes of AWS are loaded when the first message goes out.
-    from airflow_provider_pipehooks.notifications.sending import publish
-    from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
 
-    target = message.target
-    # Throttled, it stays in the outbox and is sent again: no other topic waits for that.
-    sns = SnsTarget(
-        target["arn"],
-        aws_conn_id=target.get("aws_conn_id"),
-        region_name=target.get("region"),
-        pauses_s=(),
-    )
-    return publish(message, sns)
+    def __init__(self) -> None:
+        self._targets: dict[tuple[Any, ...], SnsTarget] = {}
+
+    def __call__(self, message: Message) -> str:
+        """:raises PipehooksError: it was not taken."""
+        # Here: the classes of AWS are loaded when the first message goes out.
+        from airflow_provider_pipehooks.notifications.sending import publish
+        from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
+
+        where = tuple(message.target.get(name) for name in ("arn", "aws_conn_id", "region"))
+        arn, aws_conn_id, region = where
+        target = self._targets.pop(where, None) or SnsTarget(
+            arn, aws_conn_id=aws_conn_id, region_name=region, pauses_s=()
+        )
+        sent = publish(message, target)
+        self._targets[where] = target
+        return sent

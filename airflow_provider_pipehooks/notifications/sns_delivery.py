@@ -114,6 +114,7 @@ class SnsTarget:
 
     def _deliver(self, message: dict[str, Any]) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         for pause_s in (*self.pauses_s, None):
             try:
@@ -124,7 +125,8 @@ class SnsTarget:
                     raise self._explained(err) from err
                 log.warning("SNS is throttling (%s); next try in %.0f s", code, pause_s)
                 self.sleep(pause_s)
-            except BotoCoreError as err:
+            except (BotoCoreError, ResponseParserError) as err:
+                # The second is none of botocore's own: a page of something on the way.
                 raise self._unsent(err) from err
         raise AssertionError("unreachable: the last delivery returns or raises")
 

@@ -24,7 +24,7 @@ from airflow_provider_pipehooks.notifications.pipeline_event import (
     subject,
     tell_sns,
 )
-from airflow_provider_pipehooks.notifications.sender import Sender, publish_to_sns
+from airflow_provider_pipehooks.notifications.sender import Sender, ToSns
 from airflow_provider_pipehooks.notifications.storm import Pace
 from airflow_provider_pipehooks.plugins.background import Background
 from tests.aws import Topic
@@ -56,7 +56,7 @@ def test_a_sender_tells_at_once_what_somebody_did(topic: Topic, outbox: Outbox) 
         EventAlert(topic.arn)("sales", event(run_id=str(number)))
     assert topic.sent() == []
     outbox.release("somebody")
-    Sender(outbox, Pace(), publish_to_sns).look()
+    Sender(outbox, Pace(), ToSns()).look()
     assert [message.subject for message in topic.sent()] == 2 * ["Airflow: sales was paused by ann"]
 
 

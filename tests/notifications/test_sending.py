@@ -16,7 +16,7 @@ from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.notifications import command
 from airflow_provider_pipehooks.notifications.message import Alert, FailedTask
 from airflow_provider_pipehooks.notifications.outbox import Outbox
-from airflow_provider_pipehooks.notifications.sender import Sender, publish_to_sns
+from airflow_provider_pipehooks.notifications.sender import Sender, ToSns
 from airflow_provider_pipehooks.notifications.sending import resolve, send
 from airflow_provider_pipehooks.notifications.sns import sns_on_failure
 from airflow_provider_pipehooks.notifications.sns_delivery import SnsTarget
@@ -45,7 +45,7 @@ def alert(dag_id: str = "sales", **given: Any) -> Alert:
 
 def flush(outbox: Outbox) -> int:
     """What a sender does with what is there now."""
-    sender = Sender(outbox, Pace(group_wait=0, group_interval=0), publish_to_sns)
+    sender = Sender(outbox, Pace(group_wait=0, group_interval=0), ToSns())
     sent = sender.look()
     outbox.release(sender.owner)
     return sent
@@ -71,7 +71,7 @@ def test_what_could_not_be_sent_stays_for_a_sender(topic: Topic, outbox: Outbox)
 
 
 def test_where_a_sender_is_at_work_the_alert_is_left_to_it(topic: Topic, outbox: Outbox) -> None:
-    sender = Sender(outbox, Pace(group_wait=0.1, group_interval=0), publish_to_sns)
+    sender = Sender(outbox, Pace(group_wait=0.1, group_interval=0), ToSns())
     sender.look()
     for dag_id in ("sales", "stock"):
         assert send(SnsTarget(topic.arn), alert(dag_id)) == ""
