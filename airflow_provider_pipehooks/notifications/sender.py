@@ -29,8 +29,13 @@ log = logging.getLogger(__name__)
 
 #: Between two looks into the outbox.
 LOOK_EVERY_S = 1.0
-#: SNS suspends an e-mail subscription that gets more than ten messages a second.
-MOST_A_SECOND = 5.0
+#: SNS suspends an e-mail subscription that gets more than ten messages a second. So that none gets more than
+#: five, four are sent: they do not arrive as evenly.
+MOST_A_SECOND = 4.0
+#: A process that loads Airflow.
+START_TAKES_S = 3.0
+#: Of thousands of files a look takes longer than the pause between two; beyond this nothing is decided early.
+_MOST_AHEAD_S = 5.0
 #: After a message was not taken, its topic is left alone for so long, twice as long each time.
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
@@ -96,6 +101,9 @@ class Sender:
         self._pauses: dict[str, tuple[float, float]] = {}
         self._sent_at: dict[str, float] = {}
         self._is_restored = False
+        self._began = clock()
+        # One that has just begun knows that a sender can end: the next one takes so long to begin.
+        self._looked_at, self._ahead_s = self._began - START_TAKES_S, LOOK_EVERY_S
         #: What looks for failures that nobody told of.
         self.sweep: Sweep | None = None
 
@@ -108,6 +116,9 @@ class Sender:
         if not self.outbox.lease(self.owner):
             log.warning("Another sender is at work on %s; this one waits", self.outbox.root)
             return 0
+        # What is due before the next look is late if it is not sent now.
+        self._ahead_s = min(max(LOOK_EVERY_S, self._clock() - self._looked_at), _MOST_AHEAD_S)
+        self._looked_at = self._clock()
         self._notices = self.outbox.notices(self._notices)
         self._measure()
         sent = sum(self._finish(name) for name in self.outbox.sending.names())
@@ -152,8 +163,7 @@ class Sender:
     def _look_at(self, key: str, names: list[str]) -> int:
         notices = [self._notices[name] for name in names]
         before = self._groups.get(key)
-        # A look earlier than the next one: a second late is late.
-        decided = step(before, (notice.event for notice in notices), self._clock() + LOOK_EVERY_S, self.pace)
+        decided = step(before, (notice.event for notice in notices), self._clock() + self._ahead_s, self.pace)
         if decided.kind == "wait":
             return 0
         if decided.kind == "nothing":
@@ -189,7 +199,7 @@ class Sender:
         again_at, pause_s = self._pauses.get(topic, (0.0, FIRST_PAUSE_S))
         if self._clock() < again_at:
             return False
-        self._sleep(max(0.0, self._sent_at.get(topic, 0.0) + 1 / MOST_A_SECOND - self._clock()))
+        self._sleep(max(0.0, self._sent_at.get(topic, self._began) + 1 / MOST_A_SECOND - self._clock()))
         self._sent_at[topic] = self._clock()
         try:
             self._publish(message)
