@@ -69,9 +69,6 @@ ALERTS = {
     "cancelled": alert(
         replace(LOAD, run=replace(RUN, state=RunState.CANCELLED, cancelled_by="ann", **NO_FAILURE))
     ),
-    "token_in_error": alert(
-        replace(CRASH, exception="HTTPError: 401 for https://h/?token=dapi0123456789abcdef0123456789abcdef")
-    ),
 }
 
 
