@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -223,10 +224,11 @@ class Outbox:
         :return: whether it is the only one.
         """
         held = self._lease()
-        if held.get("owner") not in (None, owner) and self.has_sender:
+        if held.get("owner") not in (None, owner) and self.has_sender and not _is_dead(held):
             return False
         if held.get("owner") != owner or held.get("until", 0) < time.time() + LEASE_S * 2 / 3:
-            self.root.write(_LEASE, _packed({"owner": owner, "until": time.time() + LEASE_S}))
+            process = {"host": platform.node(), "pid": os.getpid()}
+            self.root.write(_LEASE, _packed({"owner": owner, "until": time.time() + LEASE_S, **process}))
         return True
 
     def release(self, owner: str) -> None:
@@ -292,6 +294,20 @@ def default_path() -> str:
 
     home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
     return str(options.read("outbox") or f"{home}/pipehooks/outbox")
+
+
+def _is_dead(held: Mapping[str, Any]) -> bool:
+    """Whether a sender was killed on this machine: nobody has to wait until its lease is over."""
+    pid = held.get("pid")
+    if held.get("host") != platform.node() or not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def _times(record: Any) -> Times:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -303,6 +306,22 @@ def test_what_fails_for_two_reasons_recovers_from_both(outbox: Outbox, inbox: In
     run_for(one, clock, 400)
     assert inbox.titles == 2 * ["Airflow: sales.load failed"] + 2 * ["Airflow: recovered: sales.load"]
     assert outbox.firing.names() == []
+
+
+@pytest.mark.parametrize(("process", "waits"), [
+    ({"host": platform.node(), "pid": 2**22 + 1}, False),
+    ({"host": platform.node(), "pid": os.getpid()}, True),
+    ({"host": "another machine", "pid": 2**22 + 1}, True),
+    ({"host": platform.node(), "pid": "soon"}, True),
+    ({"host": platform.node(), "pid": 2**80}, True),
+    ({}, True),
+])  # fmt: skip
+def test_nobody_waits_for_a_sender_that_was_killed_on_this_machine(
+    outbox: Outbox, inbox: Inbox, clock: Clock, process: dict[str, Any], waits: bool
+) -> None:
+    held = {"owner": "killed", "until": time.time() + 60, **process}
+    outbox.root.write("sender.json", json.dumps(held).encode())
+    assert outbox.lease("next") is not waits
 
 
 def test_a_sender_says_that_it_is_at_work_while_it_sends_for_minutes(
