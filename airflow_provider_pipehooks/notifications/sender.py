@@ -116,8 +116,8 @@ class Sender:
         if not self.outbox.lease(self.owner):
             log.warning("Another sender is at work on %s; this one waits", self.outbox.root)
             return 0
-        # What is due before the next look is late if it is not sent now.
-        self._ahead_s = min(max(LOOK_EVERY_S, self._clock() - self._looked_at), _MOST_AHEAD_S)
+        # What is due before the next look is late if it is not sent now; and that one may take longer.
+        self._ahead_s = min(max(LOOK_EVERY_S, 2 * (self._clock() - self._looked_at)), _MOST_AHEAD_S)
         self._looked_at = self._clock()
         self._notices = self.outbox.notices(self._notices)
         self._measure()
