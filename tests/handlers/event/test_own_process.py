@@ -781,8 +781,9 @@ class Supervisor:
             if body["key"] == "slow":
                 time.sleep(2 * MIXED_S)  # which is what is tested
             found = VariableResult(key=body["key"], value=f"the {body['key']}")
-            self._end.sendall(_ResponseFrame(id=request.id, body=found.model_dump()).as_bytes())
+            # Before it is sent: who gets the last answer looks at once.
             self.answered.append(body["key"])
+            self._end.sendall(_ResponseFrame(id=request.id, body=found.model_dump()).as_bytes())
 
     def close(self) -> None:
         self.comms.socket.close()
