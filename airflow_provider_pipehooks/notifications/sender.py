@@ -239,7 +239,11 @@ class Sender:
         """Before they are deleted: a sweep is not to tell them again."""
         notices = [notice for name in names if (notice := self._notices.get(name))]
         keys = {key: notice.at for notice in notices for key in notice.tells}
-        self.outbox.remember_told(note.removesuffix(".json"), keys)
+        try:
+            self.outbox.remember_told(note.removesuffix(".json"), keys)
+        except OSError as err:
+            # The message is out: what cannot be written down must not have it sent again at every look.
+            log.warning("A sweep may tell again what message %s told: %s", note, err)
 
 
 def sender_of(path: str | None = None, *, pace: Pace | None = None, owner: str = "") -> Sender:

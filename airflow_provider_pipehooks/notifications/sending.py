@@ -32,39 +32,14 @@ log = logging.getLogger(__name__)
 _LONGEST_CAUSE = 200
 
 
-def send(
-    target: SnsTarget,
-    alert: Alert,
-    *,
-    text: str | None = None,
-    title: str | None = None,
-    attributes: Mapping[str, Any] | None = None,
-    group_by: Sequence[str] = GROUP_BY,
-    send_resolved: bool = False,
-    severity: str = SEVERITY,
-    form: str = "text",
-    outbox: Outbox | None = None,
-) -> str:
+def send(target: SnsTarget, alert: Alert, *, outbox: Outbox | None = None, **given: Any) -> str:
     """Send an alert in our words, or in the user's where they gave some.
 
-    :param group_by: labels; alerts that agree in them become one message, where a sender is at work.
-    :param send_resolved: the recovery is to be told, too.
-    :param form: ``text`` or ``json``.
+    :param given: as :func:`notice_of` takes it.
     :return: SNS's message id; "" where the alert was left to the sender, or went another way.
     :raises PipehooksError: it could not be published; it stays in the outbox.
     """
-    notice = notice_of(
-        alert,
-        target,
-        text=text,
-        title=title,
-        attributes=attributes,
-        group_by=group_by,
-        send_resolved=send_resolved,
-        severity=severity,
-        form=form,
-    )
-    return send_notice(notice, target, outbox)
+    return send_notice(notice_of(alert, target, **given), target, outbox)
 
 
 def send_notice(notice: Notice, target: SnsTarget, outbox: Outbox | None = None) -> str:
@@ -239,7 +214,14 @@ def notice_of(
     severity: str = SEVERITY,
     form: str = "text",
 ) -> Notice:
-    """A failure as it lies in the outbox; the parameters are those of :func:`send`."""
+    """A failure as it lies in the outbox.
+
+    :param text: instead of our text; ``title`` instead of our subject line.
+    :param attributes: the user's own, for subscription filters.
+    :param group_by: labels; alerts that agree in them become one message, where a sender is at work.
+    :param send_resolved: the recovery is to be told, too.
+    :param form: ``text`` or ``json``.
+    """
     words = words_of(alert, text=text, title=title, severity=severity)
     labels = words["labels"]
     grouped = {name: labels.get(name, "") for name in sorted(group_by)}

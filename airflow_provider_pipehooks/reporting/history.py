@@ -129,22 +129,26 @@ def connect() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _readable(db: Any, files: list[str]) -> list[str]:
     """Those that are whole; each of the others is told of."""
+    if not files or _trouble(db, files) is None:
+        return files
+    good = []
+    for file in files:
+        if (trouble := _trouble(db, [file])) is None:
+            good.append(file)
+        else:
+            log.error("%s cannot be read, its runs are left out: %s", file, trouble)
+    return good
+
+
+def _trouble(db: Any, files: list[str]) -> Exception | None:
+    """Why files cannot be read, if one of them cannot."""
     import duckdb
 
     try:
-        if files:
-            db.execute("SELECT count(*) FROM parquet_file_metadata($1)", [files]).fetchall()
-        return files
-    except duckdb.Error:
-        pass
-    good = []
-    for file in files:
-        try:
-            db.execute("SELECT count(*) FROM parquet_file_metadata($1)", [file]).fetchall()
-            good.append(file)
-        except duckdb.Error as err:
-            log.error("%s cannot be read, its runs are left out: %s", file, err)
-    return good
+        db.execute("SELECT count(*) FROM parquet_file_metadata($1)", [files]).fetchall()
+    except duckdb.Error as err:
+        return err
+    return None
 
 
 def default_path() -> str:

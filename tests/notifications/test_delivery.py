@@ -50,7 +50,7 @@ def alert() -> Alert:
 
 
 def tell(topic: Topic, outbox: Outbox, **words: str) -> str:
-    return send(SnsTarget(topic.arn, pauses_s=()), alert(), outbox=outbox, **words)  # type: ignore[arg-type]
+    return send(SnsTarget(topic.arn, pauses_s=()), alert(), outbox=outbox, **words)
 
 
 def look_for(outbox: Outbox, seconds: int) -> None:

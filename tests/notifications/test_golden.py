@@ -20,7 +20,7 @@ from airflow_provider_pipehooks.notifications.message import Alert, FailedTask, 
 from airflow_provider_pipehooks.notifications.outbox import Notice
 from airflow_provider_pipehooks.notifications.sending import attributes_of, labels_of, words_of
 from airflow_provider_pipehooks.notifications.storm import Group
-from tests.notifications.golden import is_as_in
+from tests.notifications.golden import golden, text_of
 
 WHEN = datetime(2026, 1, 1, 6, 30, tzinfo=timezone.utc)
 TOPIC = {
@@ -75,7 +75,8 @@ ALERTS = {
 @pytest.mark.parametrize("name", ALERTS)
 def test_an_alert(name: str) -> None:
     words = words_of(ALERTS[name])
-    is_as_in(f"{name}.txt", Sent(words["subject"], words["body"]))
+    text = text_of(Sent(words["subject"], words["body"]))
+    assert text == golden(f"{name}.txt", text)
 
 
 def notices(count: int) -> list[Notice]:
@@ -118,14 +119,16 @@ MESSAGES: dict[str, Callable[[], Message]] = {
 @pytest.mark.parametrize("name", MESSAGES)
 def test_a_message_about_many(name: str) -> None:
     message = MESSAGES[name]()
-    is_as_in(f"{name}.txt", Sent(message.title, message.text))
+    text = text_of(Sent(message.title, message.text))
+    assert text == golden(f"{name}.txt", text)
 
 
 def test_what_somebody_did() -> None:
     data = {"dag_id": "sales", "run_id": "r", "task_id": "load", "map_index": -1, "state": "failed"}
     data |= {"user": "ann", "when": WHEN.isoformat()}
     event = PipelineEvent(event_type="post_forced_fail_activity", data=data)
-    is_as_in("event.txt", Sent(pipeline_event.subject(event), pipeline_event.body(event)))
+    text = text_of(Sent(pipeline_event.subject(event), pipeline_event.body(event)))
+    assert text == golden("event.txt", text)
 
 
 def as_json(message: Message) -> str:
@@ -135,10 +138,12 @@ def as_json(message: Message) -> str:
 def test_json_for_programs() -> None:
     """A failure, and the recovery that ends it: PagerDuty's key and Alertmanager's labels are the same."""
     failed = message_alone(notice(alert(LOAD), form="json"))
-    is_as_in("failure_json.txt", Sent(failed.title, as_json(failed)))
+    text = text_of(Sent(failed.title, as_json(failed)))
+    assert text == golden("failure_json.txt", text)
     over = replace(notice(alert(LOAD), form="json"), at=600 + WHEN.timestamp(), is_failure=False)
     recovered = message_of("resolved", failed.group, [over], FIRING, FIRING)
-    is_as_in("recovery_json.txt", Sent(recovered.title, as_json(recovered)))
+    text = text_of(Sent(recovered.title, as_json(recovered)))
+    assert text == golden("recovery_json.txt", text)
     first, last = json.loads(as_json(failed)), json.loads(as_json(recovered))
     assert [each["pagerduty"]["event_action"] for each in (first, last)] == ["trigger", "resolve"]
     assert first["pagerduty"]["dedup_key"] == last["pagerduty"]["dedup_key"]
