@@ -1,124 +1,21 @@
-"""Why something failed, as a class and a fingerprint: who has to act, and what is the same trouble. Pure."""
+"""Why a task failed, as a class and a fingerprint: who has to act, and what is the same trouble. Pure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from collections.abc import Mapping
 
 from airflow_provider_pipehooks.core.errors import RunEnded
-from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.core.reasons import (
+    DIGITS,
+    ReasonClass,
+    class_of_run,
+    fingerprint_of,
+    first_line,
+    told_by_run,
+)
 from airflow_provider_pipehooks.core.texts import short_hash
 from airflow_provider_pipehooks.notifications.message import Alert, FailedTask
 
-#: Who has to act: whoever wrote the code or owns the data, whoever set it up, the platform's people, whoever
-#: pays for the account; or a limit of time, a person, the platform itself, or Airflow ended it.
-ReasonClass = Literal[
-    "user",
-    "configuration",
-    "platform",
-    "quota",
-    "timeout",
-    "cancelled_by_person",
-    "cancelled_by_platform",
-    "cancelled",
-    "skipped",
-    "ended_by_airflow",
-    "unknown",
-]
-
-#: Names of tables, files, columns. An apostrophe is no quote: what it seems to end, and to begin, are words.
-_QUOTED = r"(?<!\w)b?'[^'\n]{0,200}'(?!\w)|\"[^\"\n]{0,200}\"|`[^`\n]{0,200}`"
-#: A number with its unit, which differs as the number does: 3.5 s, 1.2 GiB.
-_QUANTITY = (
-    r"\d[\d.,]{0,20} ?"
-    r"(?:(?:milli)?seconds?|minutes?|hours?|days?|secs?|mins?|[hmd]|[mµ]?s|bytes?|[kmgt]?i?b)(?![a-z])"
-)
-#: What of a message tells one occurrence from another of the same trouble, most telling first. Hex counts as
-#: a number: some of it has no letters.
-_VARIES = tuple(
-    (re.compile(pattern, re.IGNORECASE), shown)
-    for pattern, shown in (
-        # What the reason is wrapped in: by us, by Py4J, by Spark, by Databricks.
-        (r" \(its output could not be read: .*", ""),
-        (r"an error occurred while calling \S+\s*: ", ""),
-        (r"job aborted due to stage failure: .{,40} failed \d+ times(?:, most recent failure: [^:]*)?: ", ""),
-        (r"unexpected failure while waiting for the cluster .{,90} is in unexpected state terminated: ", ""),
-        # Which host it is says where a person has to look.
-        (r"\b(host)(?: |=)['\"`]([\w.-]+)['\"`]", r"\1 \2"),
-        # The same trouble meets whoever starts a run and whoever watches one.
-        (r"\b(?-i:GET|POST|PUT|PATCH|DELETE|HEAD) (?:/|https?:)[^\s'\"`<>]+", "<call>"),
-        (r"\b[a-z][a-z0-9+.-]*://[^\s'\"`<>]+", "<url>"),
-        (r"(?<![\w<])(?:[a-z]:)?(?:[\\/][\w.@%+~=-]+){2,}[\\/]?(?:\?\S*)?", "<path>"),
-        (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>"),
-        (r"\b[\w.+-]+@[\w-]+\.[\w.]+\b", "<mail>"),
-        # A cluster of Databricks, the beginning of a pipeline's update, a pod of Kubernetes.
-        (r"\b\d{4}-\d{6}-[a-z0-9]{6,10}\b", "<id>"),
-        (r"\b(update) [0-9a-f]{6}\b|\b(pod) (?:[a-z0-9]+[-.])+[a-z0-9]+", r"\1\2 <id>"),
-        (r"(?:\bid|_id|(?-i:[a-z]I[dD]))[ :=#]{1,3}(?=\S*\d)[\w+/=.-]+", "<id>"),
-        (r"(?<!\d)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", "<time>"),
-        (r"(?<!\d)\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?!\d)", "<time>"),
-        (_QUOTED, "<value>"),
-        (r"\b(?:0x[0-9a-f]+|(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,})\b", "<n>"),
-        # Letters and digits mixed twice: what programs call their machines and requests.
-        (r"\b(?=[a-z]*\d+[a-z]+\d)[a-z0-9]{5,}\b", "<n>"),
-        (rf"{_QUANTITY}(?:,? ?(?:and )?{_QUANTITY})*", "<n>"),
-        (r"[0-9]+(?:[.,][0-9]+)*", "<n>"),
-        # As many of them as there may be, and one of them or several.
-        (r"(?:<\w+>[^\w<>]{1,3})+(<\w+>)", r"\1"),
-        (r"(<n> [a-z]{3,}?)s\b", r"\1"),
-    )
-)
-#: Not every occurrence knows which file it was.
-_LAST = re.compile(r"[^\w<>.!]*<\w+>[^\w<>]*$")
-#: Of Python's own errors, and of ours about settings: there the quotes hold what a person has to look for.
-_NAMES = re.compile(
-    r"(?:[\w.]+\.)?(?:KeyError|NameError|UnboundLocalError|AttributeError|TypeError|ImportError|ModuleNotFoundError"
-    r"|UndefinedError|AirflowNotFoundException|AirflowRuntimeError|ConfigurationError)\b"
-)
-_QUOTES = re.compile(r"['\"`]")
-#: An error class as Databricks and Spark write it, [TABLE_OR_VIEW_NOT_FOUND.WITH_HINT]; why a cluster ended,
-#: AZURE_QUOTA_EXCEEDED_EXCEPTION(CLIENT_ERROR); an error of Snowflake, 002003 (42S02).
-_CODE = re.compile(
-    r"\[([A-Z][A-Z0-9]*(?:[_.][A-Z0-9]+)+)\]"
-    r"|\b([A-Z]+(?:_[A-Z]+)+) ?\((?:CLIENT_ERROR|SERVICE_FAULT|CLOUD_FAILURE)\)"
-    r"|\b(\d{6}) \([0-9A-Z]{5}\)"
-)
-#: Those that anything may be behind.
-_SAYS_NOTHING = frozenset(
-    {
-        "CLOUD_PROVIDER_LAUNCH_FAILURE",
-        "FAILED_EXECUTE_UDF",
-        "INTERNAL_ERROR",
-        "INVALID_ARGUMENT",
-        "PYTHON.EXCEPTION",
-        "STREAM_FAILED",
-    }
-)
-#: A number that says what the trouble is.
-_STATUS = re.compile(
-    r"\b(?:answered|status(?: code)?|http(?: error)?|errno|sqlstate|code)[ :=]+"
-    r"(-?(?=[A-Z]*\d)[0-9A-Z]{1,5})\b",
-    re.IGNORECASE,
-)
-#: The trouble is a whole database's, whichever model of dbt met it: the class of its SQLSTATE, or words.
-_WHOLE = re.compile(
-    r"\((?:08|28|53|57|58)[0-9A-Z]{3}\)|\bsqlstate[ :=]+(?:08|28|53|57|58)"
-    r"|\b(?:connect(?:ion)?s?|login|log in|password|credentials?|authenticat\w+|unauthori[sz]ed|quota"
-    r"|unavailable)\b",
-    re.IGNORECASE,
-)
-#: As dbt begins: Database Error in model orders (models/orders.sql).
-_IN_NODE = re.compile(r"\bin \w+ \S+ \([^)]*\)")
-#: Whose token or setting it is that a person has to renew.
-_CONNECTION = re.compile(r"\bconn(?:ection|_id) ['\"`]([\w.-]+)['\"`]")
-#: Of what these say, the name is that of something a person opens; a task of a job is no more than a place.
-_NODES_OF = frozenset({"dbt_cloud", "databricks_pipelines"})
-#: Of a text, so much says what the trouble is, to the end of a sentence; or so much, if there is none. Texts
-#: come cut at 300 characters: where that falls depends on how long the ids in them are.
-_TELLING, _OF_A_SENTENCE = 200, 120
-#: Of a fingerprint.
-_DIGITS = 12
 #: Of a task without a run that has ended: the name that its error begins with.
 _OF_ERRORS: Mapping[str, ReasonClass] = {
     **dict.fromkeys(
@@ -134,7 +31,7 @@ def class_of(task: FailedTask) -> ReasonClass:
     """What kind of trouble a failed task is in."""
     run, error = task.run, (task.exception or "").partition(":")[0]
     if run is not None and run.is_failed:
-        return _class_of_run(run)
+        return class_of_run(run)
     if run is not None and not run.is_terminal and not error:
         return "ended_by_airflow"
     return _OF_ERRORS.get(error, "user" if error else "unknown")
@@ -147,16 +44,6 @@ def class_of_error(error: BaseException) -> ReasonClass:
     return class_of(FailedTask(task_id="", exception=named or type(error).__name__, run=run))
 
 
-def _class_of_run(run: Run) -> ReasonClass:
-    if run.kind != "cancelled":
-        return run.kind or "unknown"
-    if run.cancelled_by or "USER" in run.status:
-        return "cancelled_by_person"
-    # Databricks: USER_CANCELED is a person's, CANCELED alone is not.
-    by_platform = run.service == "databricks_jobs" and run.status.endswith(" CANCELED")
-    return "cancelled_by_platform" if by_platform else "cancelled"
-
-
 def cause_of(task: FailedTask) -> str:
     """The one text that says most about why a task failed, in a line."""
     return ": ".join(filter(None, _told(task)))
@@ -167,60 +54,19 @@ def _told(task: FailedTask) -> tuple[str, str]:
     run = task.run
     if run is None or (task.exception and not run.is_failed):
         # What a run that goes on says about itself is not why its task has ended.
-        return "", _first_line(task.exception or task.state)
-    if run.failures:
-        failure = min(run.failures, key=lambda each: each.name)
-        return failure.name, _first_line(failure.message)
-    return "", _first_line(run.message or task.exception or run.status)
+        return "", first_line(task.exception or task.state)
+    name, said = told_by_run(run)
+    return name, said if run.failures or run.message else first_line(task.exception or said)
 
 
 def fingerprint(alert: Alert) -> str:
-    """The same for the same trouble, wherever it strikes: of its class and its code, or its normalised text.
+    """The same for the same trouble, see :func:`~airflow_provider_pipehooks.core.reasons.fingerprint_of`.
 
-    Numbers, ids, times, hex, paths, addresses and quoted values do not count, nor does the task of a job. A
-    model or flow does, unless the trouble is its database's; so does a connection, whose token somebody has
-    to renew. Of several failed tasks the most telling one is taken, which is the first.
+    Of several failed tasks the most telling one is taken, which is the first.
 
     :return: 12 hex digits.
     """
     if not alert.tasks:
-        return short_hash(alert.happened, alert.reason or "", digits=_DIGITS)
+        return short_hash(alert.happened, alert.reason or "", digits=DIGITS)
     task = alert.tasks[0]
-    name, said = _told(task)
-    if task.run is None or task.run.service not in _NODES_OF:
-        name = ""
-    elif name:
-        said = _IN_NODE.sub("", said)
-        name = "" if _WHOLE.search(re.sub(_QUOTED, "", said)) else name
-    return short_hash(class_of(task), *_told_by(name, said), digits=_DIGITS)
-
-
-def _told_by(name: str, said: str) -> Iterator[str]:
-    """What of a name and a message tells one trouble from another."""
-    # A step of dbt is named by its command, which differs; a node's name is one word.
-    yield normalised(name) if " " in name else name
-    codes = ["".join(code) for code in _CODE.findall(said)]
-    if telling := [code for code in codes if code not in _SAYS_NOTHING]:
-        yield telling[0]
-        return
-    yield from _CONNECTION.findall(said)[:1]
-    yield from _STATUS.findall(said)[:1]
-    yield normalised(said)
-
-
-def normalised(text: str) -> str:
-    """A message without what differs from one occurrence to the next."""
-    if _NAMES.match(text):
-        text = _QUOTES.sub(" ", text)
-    for pattern, shown in _VARIES:
-        text = pattern.sub(shown, text)
-    text = _LAST.sub("", " ".join(text.lower().split()))
-    if len(text) > _OF_A_SENTENCE:
-        text = text[:_TELLING].rpartition(". ")[0] or text[:_OF_A_SENTENCE]
-    return text.rstrip(".")
-
-
-def _first_line(text: str) -> str:
-    # Py4J says in its second line what has happened.
-    lines = text.replace("\n: ", " : ").splitlines()
-    return next((line.strip() for line in lines if line.strip()), "")[: 4 * _TELLING]
+    return fingerprint_of(class_of(task), *_told(task), task.run.service if task.run else None)

@@ -10,7 +10,8 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction
 from airflow.sdk.definitions.retry_policy import RetryDecision
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError, RunEnded
-from airflow_provider_pipehooks.notifications.reasons import ReasonClass, class_of_error
+from airflow_provider_pipehooks.core.reasons import ReasonClass
+from airflow_provider_pipehooks.notifications.reasons import class_of_error
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_pipehooks.core.reasons import class_of_run, fingerprint_of, told_by_run
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.notifications.message import Alert, FailedTask
-from airflow_provider_pipehooks.notifications.reasons import class_of, fingerprint
 
 #: Column -> its type in DuckDB. Times are UTC. A new column is added at the end, with the files of before
 #: holding NULL; none is given another meaning.
@@ -57,8 +56,7 @@ def row_of(
     :param task_key: of a task in it; "" for the run itself.
     :param started_by: the service's word for what triggered it.
     """
-    task = FailedTask(task_id="", run=run)
-    failed = run.is_failed
+    trouble = class_of_run(run) if run.is_failed else None
     return {
         "service": run.service,
         "account": account,
@@ -69,9 +67,9 @@ def row_of(
         "job_name": run.name,
         "state": run.state.name.lower() if run.state is not None else None,
         "status": run.status,
-        "class": class_of(task) if failed else None,
+        "class": trouble,
         "message": run.message,
-        "fingerprint": _fingerprint(task, seen_at) if failed else None,
+        "fingerprint": fingerprint_of(trouble, *told_by_run(run), run.service) if trouble else None,
         "cancelled_by": run.cancelled_by,
         "started_by": started_by,
         "created_at": _text(run.created_at),
@@ -81,10 +79,6 @@ def row_of(
         "seen_at": _text(seen_at),
         "raw": json.dumps(raw, default=str) if raw is not None else None,
     }
-
-
-def _fingerprint(task: FailedTask, when: datetime) -> str:
-    return fingerprint(Alert(dag_id="", dag_run_id="", when=when, tasks=(task,)))
 
 
 def _text(when: datetime | None) -> str | None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_pipehooks.core.reasons import normalised
 from airflow_provider_pipehooks.core.run import Failure, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.notifications.message import Alert, FailedTask
-from airflow_provider_pipehooks.notifications.reasons import class_of, fingerprint, normalised
+from airflow_provider_pipehooks.notifications.reasons import class_of, fingerprint
 
 RUN = Run(service="databricks_jobs", run_id=7, state=RunState.ERROR, status="TERMINATED FAILED", kind="user")
 
