@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,26 @@ class Folder:
                 raise
             return []  # a store has no folders: there is one where something lies in it
         return sorted(name for name in found if not name.endswith(_UNFINISHED))
+
+    def left_unfinished(self, before: float) -> Iterator[tuple[str, str]]:
+        """What processes began to write and did not end, since they were killed; on a disk only.
+
+        :param before: in seconds since the epoch: who wrote at that time is at work no more.
+        :return: the name of each as it lies there, and the one that it was to have.
+        :raises OSError: the folder cannot be read.
+        """
+        if not self.is_local or not self.path.is_dir():
+            return
+        for name in sorted(os.listdir(self.path)):
+            if name.endswith(_UNFINISHED) and (self.path / name).stat().st_mtime < before:
+                yield name, name.removesuffix(_UNFINISHED).rpartition(".")[0]
+
+    def rename(self, name: str, to: str) -> None:
+        """Give a file on a disk another name.
+
+        :raises OSError: it cannot be renamed.
+        """
+        (self.path / name).replace(self.path / to)
 
     def read(self, name: str) -> bytes | None:
         """What a file holds; None where there is none.

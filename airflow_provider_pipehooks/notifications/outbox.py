@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: Who writes a notice for longer than this was killed.
+WRITING_TAKES_S = 60.0
 #: A sender that has not said so for this long is gone.
 LEASE_S = 60.0
 _LEASE, _SWEEP = "sender.json", "sweep.json"
@@ -257,6 +259,21 @@ class Outbox:
             if notice is not None:
                 found[name] = notice
         return found
+
+    def adopt_left(self, now: float) -> None:
+        """Take notices that lie there whole, whose writers were killed before they gave them their names.
+
+        :raises OSError: the outbox cannot be read or written.
+        """
+        for name, meant in self.new.left_unfinished(now - WRITING_TAKES_S):
+            try:
+                Notice.from_json(json.loads(self.new.read(name) or b""))
+            except ValueError:
+                # Half of one tells nothing; a sweep finds the failure that it was about.
+                self.new.delete(name)
+            else:
+                log.info("Notice %s is taken from a process that was killed while it wrote it", meant)
+                self.new.rename(name, meant)
 
     def _notice(self, name: str) -> Notice | None:
         return self.read_or_put_aside(self.new, name, Notice.from_json)

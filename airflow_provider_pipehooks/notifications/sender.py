@@ -100,6 +100,7 @@ class Sender:
         self._groups: dict[str, Group] = {}
         self._pauses: dict[str, tuple[float, float]] = {}
         self._sent_at: dict[str, float] = {}
+        self._out = set[str]()
         self._is_restored = False
         self._began = clock()
         # One that has just begun knows that a sender can end: the next one takes so long to begin.
@@ -119,6 +120,7 @@ class Sender:
         # What is due before the next look is late if it is not sent now; and that one may take longer.
         self._ahead_s = min(max(LOOK_EVERY_S, 2 * (self._clock() - self._looked_at)), _MOST_AHEAD_S)
         self._looked_at = self._clock()
+        self.outbox.adopt_left(self._clock())
         self._notices = self.outbox.notices(self._notices)
         self._measure()
         sent = sum(self._finish(name) for name in self.outbox.sending.names())
@@ -187,11 +189,17 @@ class Sender:
             return 0
         # One that cannot be read is decided anew, from its notices.
         going = self.outbox.read_or_put_aside(self.outbox.sending, name, Going.from_json)
-        if going is None or not self._try_to_publish(going.message):
+        if going is None:
             return 0
+        if name not in self._out:
+            if not self._try_to_publish(going.message):
+                return 0
+            self._out.add(name)
+        # On a disk that is full the rest is done when there is room; the message is not sent again.
         self._remember_told(name, going.names)
         self._done(name.removesuffix(".json"), going.names, going.group)
         self.outbox.sending.delete(name)
+        self._out.discard(name)
         return 1
 
     def _try_to_publish(self, message: Message) -> bool:

@@ -16,6 +16,7 @@ from airflow_provider_pipehooks.services.batch import Batch, Found, Key, number_
 from airflow_provider_pipehooks.services.databricks_pages import PAGE, batches_of, read_batch
 from airflow_provider_pipehooks.services.databricks_states import NAME, number_or_0, parse_run
 from airflow_provider_pipehooks.services.reading import (
+    LONGEST_FAILURE,
     data_of,
     id_or_none,
     object_or_empty,
@@ -207,7 +208,7 @@ class DatabricksJobs:
                 failures.append(
                     Failure(
                         name=shorten(key),
-                        message=error or shorten(task.message or task.status),
+                        message=error or shorten(task.message or task.status, LONGEST_FAILURE),
                         url=task.url or run.url,
                         detail=trace,
                     )
@@ -220,10 +221,10 @@ class DatabricksJobs:
             answer = yield self._request("GET", "runs/get-output", params={"run_id": str(task.run_id)})
         except RemoteCallError as err:
             # The state's own message is still there.
-            told = shorten(task.message or task.status)
+            told = shorten(task.message or task.status, LONGEST_FAILURE)
             return (None if err.status_code == 400 else f"{told} (its output could not be read: {err})"), None
         error, trace = (text_or_none(answer.body.get(key)) for key in ("error", "error_trace"))
-        return shorten(error) if error else None, last_lines(trace) if trace else None
+        return shorten(error, LONGEST_FAILURE) if error else None, last_lines(trace) if trace else None
 
 
 def newest_attempts(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from airflow_provider_pipehooks.core.texts import cut, last_lines, shorten
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found, Key, number_of
 from airflow_provider_pipehooks.services.reading import (
+    LONGEST_FAILURE,
     LONGEST_MESSAGE,
     LONGEST_NAME,
     any_id_or_none,
@@ -365,7 +366,7 @@ def parse_failed_nodes(text: str, url: str | None = None) -> list[Failure]:
     return [
         Failure(
             name=shorten(str(result.get("unique_id"))),
-            message=shorten(str(result.get("message") or result.get("status"))),
+            message=shorten(str(result.get("message") or result.get("status")), LONGEST_FAILURE),
             url=url,
         )
         for result in _results(text)

@@ -16,6 +16,7 @@ from airflow_provider_pipehooks.core.run import Failure
 from airflow_provider_pipehooks.core.texts import cut, shorten
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.reading import (
+    LONGEST_FAILURE,
     LONGEST_MESSAGE,
     LONGEST_NAME,
     date_of,
@@ -154,12 +155,13 @@ def failures_in(events: Iterable[Event], url: str | None) -> tuple[str | None, l
 
 def _told(event: Event) -> str:
     """The message and the exceptions, the outermost first: class, SQL state, and what each says."""
-    parts = [shorten(text_or_none(event.get("message")) or "no message")]
+    parts = [shorten(text_or_none(event.get("message")) or "no message", LONGEST_FAILURE)]
     for error in objects(object_or_empty(event.get("error")).get("exceptions"))[:_MOST_EXCEPTIONS]:
         kind = text_or_none(error.get("error_class")) or text_or_none(error.get("class_name")) or ""
         state = text_or_none(error.get("sql_state"))
         # Spark's own messages begin with the class.
-        said = shorten(text_or_none(error.get("message")) or "").removeprefix(f"[{kind}]").strip()
+        said = shorten(text_or_none(error.get("message")) or "", LONGEST_FAILURE)
+        said = said.removeprefix(f"[{kind}]").strip()
         named = f"[{shorten(kind)}] " if kind else ""
         parts.append(f"{named}{f'(SQLSTATE {shorten(state)}) ' if state else ''}{said}".strip())
     return cut(" ".join(part for part in parts if part), LONGEST_MESSAGE)

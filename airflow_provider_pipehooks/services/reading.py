@@ -17,6 +17,9 @@ T = TypeVar("T")
 #: Of a job, a run, a task, a person; and of a reason, of which people read the beginning.
 LONGEST_NAME = 300
 LONGEST_MESSAGE = 4_000
+#: Of one failure of several in a run. What a person has to look for stands at the end of many: the quota that
+#: is used up, the column that is missing.
+LONGEST_FAILURE = 1_000
 _LONGEST_URL = 2_000
 _URL = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 _HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -349,3 +350,41 @@ def test_a_file_that_is_no_notice_is_put_aside(outbox: Outbox, inbox: Inbox, clo
     run_for(sender(outbox, inbox, clock), clock, 40)
     assert len(inbox) == 1
     assert outbox.unreadable.names() == ["0-x.json", "0-y.json"]
+
+
+def test_a_notice_whose_writer_was_killed_before_it_had_its_name_is_told(
+    outbox: Outbox, inbox: Inbox, clock: Clock
+) -> None:
+    for member, cut in (("whole.load", None), ("half.load", -20)):
+        name = outbox.put(notice(clock, member))
+        data = outbox.new.read(name) or b""
+        outbox.new.delete(name)
+        left = Path(str(outbox.new)) / f"{name}.0123abcd.unfinished"
+        left.write_bytes(data[:cut])
+        os.utime(left, (clock(), clock()))
+    one = sender(outbox, inbox, clock)
+    run_for(one, clock, 50)
+    assert inbox.titles == [], "its writer may still be at work"
+    run_for(one, clock, 100)
+    assert inbox.titles == ["Airflow: whole.load failed"]
+    assert os.listdir(str(outbox.new)) == []
+
+
+@pytest.mark.parametrize("part", ["told", "groups", "new"])
+def test_a_message_that_is_out_is_not_sent_again_while_the_disk_is_full(
+    outbox: Outbox, inbox: Inbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    outbox.put(notice(clock, tells=["instance"]))
+    one = sender(outbox, inbox, clock)
+    with monkeypatch.context() as patched:
+        patched.setattr(getattr(outbox, part), "delete" if part == "new" else "write", full)
+        for _ in range(60):
+            one.look_or_log()
+            clock.sleep(1)
+    assert len(inbox) == 1
+    run_for(one, clock, 60)
+    assert len(inbox) == 1
+    assert outbox.new.names() == outbox.sending.names() == []

@@ -264,10 +264,10 @@ def test_every_failed_task_is_named_with_what_it_printed() -> None:
 )
 def test_a_task_without_output_is_named_with_its_own_reason(output: Body) -> None:
     task = a_task("load")
-    task["state"]["state_message"] = "cluster\nwas lost " + "x" * 400
+    task["state"]["state_message"] = "cluster\nwas lost " + "x" * 1_100
     message = explained([task], output).failures[0].message
     assert message.startswith("cluster was lost xxx")
-    assert len(message) == 300
+    assert len(message) == 1_000
 
 
 def test_a_task_that_says_nothing_is_named_with_its_status() -> None:
