@@ -108,6 +108,8 @@ _WHOLE = re.compile(
 )
 #: As dbt begins: Database Error in model orders (models/orders.sql).
 _IN_NODE = re.compile(r"\bin \w+ \S+ \([^)]*\)")
+#: As dbt names a macro that no installed package has: a trouble of the project, whichever model came first.
+_NO_MACRO = re.compile(r"['\"`](\w+)['\"`] is undefined\. This can happen when calling a macro")
 #: Whose token or setting it is that a person has to renew.
 _CONNECTION = re.compile(r"\bconn(?:ection|_id) ['\"`]([\w.-]+)['\"`]")
 #: Of what these say, the name is that of something a person opens; a task of a job is no more than a place.
@@ -155,6 +157,8 @@ def fingerprint_of(trouble: str, name: str, said: str, service: str | None = Non
         name = ""
     elif name:
         said = _IN_NODE.sub("", said)
+        if macro := _NO_MACRO.search(said):
+            name, said = macro[1], "no such macro"
         name = "" if _WHOLE.search(re.sub(_QUOTED, "", said)) else name
     return short_hash(trouble, *_told_by(name, said), digits=DIGITS)
 

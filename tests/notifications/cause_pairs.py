@@ -84,7 +84,16 @@ _HTTPS = (
 _EXIT = "AirflowException: Bash command failed. The command returned a non-zero exit code {}."
 
 #: Alerts that are not one trouble: what ends the first leaves the second.
+_NO_MACRO = (
+    "'{}' is undefined. This can happen when calling a macro that does not exist. Check for typos and/or "
+    'install package dependencies with "dbt deps".'
+)
+
 APART: Mapping[str, tuple[Alert, Alert]] = {
+    "two macros that are missing": (
+        of_model("orders", _NO_MACRO.format("surrogate_key")),
+        of_model("orders", _NO_MACRO.format("cents_to_euros")),
+    ),
     "401 needs a new token, 403 a permission": (
         refused(401, "no reason given"),
         refused(403, "no reason given"),
@@ -183,10 +192,14 @@ APART: Mapping[str, tuple[Alert, Alert]] = {
 
 #: Alerts that are one trouble, however different they look.
 TOGETHER: Mapping[str, tuple[Alert, Alert]] = {
+    "one macro that two models miss": (
+        of_model("orders", _NO_MACRO.format("surrogate_key")),
+        of_model("customers", _NO_MACRO.format("surrogate_key")),
+    ),
     # What made them vanish is one thing, a schema dropped or a load that did not run. Told one by one they
     # would be a storm, and the message names each task.
     "two tables that are gone": (of_job(_GONE.format("orders")), of_job(_GONE.format("customers"), seed=2)),
-    # One request to the cloud, by one person; and the name is beyond what is kept of the message.
+    # One request to the cloud, by one person; and the name is beyond what is compared of the message.
     "two families of cores": (cores_quota(Rng(1)), cores_quota(Rng(2), "standardDSv3Family")),
     "one token, when starting and when watching": (
         refused(401, "Invalid token.", call="POST /api/2.2/jobs/run-now"),
