@@ -1,4 +1,4 @@
-"""``pipehooks history``: bring the history of runs up to date."""
+"""``pipehooks history``: bring the history of runs up to date, and read it as ``system.lakeflow`` tables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from datetime import datetime
 
 from airflow_provider_pipehooks.compat.stored import with_stored
 from airflow_provider_pipehooks.core.errors import PipehooksError
+from airflow_provider_pipehooks.reporting import lakeflow_command
 from airflow_provider_pipehooks.reporting.history import History
 from airflow_provider_pipehooks.reporting.sync import SERVICES, sync_history
 
 
 def run(argv: list[str]) -> int:
-    """``pipehooks history sync SERVICE``.
+    """``pipehooks history sync SERVICE``, ``export --out FOLDER`` or ``query FILE``.
 
     :return: 0 all well, 1 the remote or the history cannot be read or written, 2 it was called wrongly.
     """
@@ -25,22 +26,28 @@ def run(argv: list[str]) -> int:
     sync.add_argument("--account-id", type=int, help="instead of the connection's; dbt Cloud only")
     sync.add_argument("--days", type=float, default=60, help="how far the first sync goes back (%(default)g)")
     sync.add_argument("--path", help="of the history; the option [pipehooks] history if not given")
+    sync.set_defaults(do=_sync)
+    lakeflow_command.add_to(commands)
     given = parser.parse_args(argv)
     try:
         with with_stored():
-            done = sync_history(
-                given.service,
-                given.conn_id,
-                account_id=given.account_id,
-                history=History(given.path),
-                days=given.days,
-                on_day=_tell,
-            )
+            given.do(given)
     except (PipehooksError, OSError) as err:
         print(f"pipehooks: {err}", file=sys.stderr)
         return 1
-    print(f"{done.runs:,} runs, {done.rows:,} rows written, since {done.since:%Y-%m-%d %H:%M} UTC.")
     return 0
+
+
+def _sync(given: argparse.Namespace) -> None:
+    done = sync_history(
+        given.service,
+        given.conn_id,
+        account_id=given.account_id,
+        history=History(given.path),
+        days=given.days,
+        on_day=_tell,
+    )
+    print(f"{done.runs:,} runs, {done.rows:,} rows written, since {done.since:%Y-%m-%d %H:%M} UTC.")
 
 
 def _tell(begin: datetime, count: int) -> None:
