@@ -64,11 +64,15 @@ MACROS = (
     "CREATE MACRO collect_set(x) AS list(DISTINCT x) FILTER (WHERE x IS NOT NULL)",
     "CREATE MACRO try_divide(a, b) AS CASE WHEN b <> 0 THEN a / b END",
     "CREATE MACRO first_known(x, wanted) AS any_value(x)",
-    "CREATE MACRO sum_of(x INTERVAL) AS to_microseconds(CAST(sum(epoch_us(x)) AS BIGINT)), (x) AS sum(x)",
+    # the type of what is itself a macro is not known when an overload is chosen: the first one is taken
+    "CREATE MACRO sum_of(x) AS sum(x), (x INTERVAL) AS to_microseconds(CAST(sum(epoch_us(x)) AS BIGINT))",
     # a cast cuts there and rounds here; an id of 18 digits is no DOUBLE
-    "CREATE MACRO whole(x INTERVAL) AS CAST(trunc(epoch(x)) AS BIGINT), (x) AS "
-    "CASE WHEN regexp_matches(typeof(x), '^(DOUBLE|FLOAT|DECIMAL)') "
-    "THEN CAST(trunc(TRY_CAST(x AS DOUBLE)) AS BIGINT) ELSE CAST(x AS BIGINT) END",
+    "CREATE MACRO whole(x) AS CASE "
+    "WHEN typeof(x) = 'INTERVAL' THEN CAST(trunc(epoch(TRY_CAST(CAST(x AS VARCHAR) AS INTERVAL))) AS BIGINT) "
+    "WHEN typeof(x) = 'BOOLEAN' THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS BOOLEAN) AS BIGINT) "
+    "WHEN regexp_matches(typeof(x), '^(DOUBLE|FLOAT|DECIMAL)') "
+    "THEN CAST(trunc(TRY_CAST(CAST(x AS VARCHAR) AS DOUBLE)) AS BIGINT) "
+    "ELSE CAST(CAST(x AS VARCHAR) AS BIGINT) END",
 )
 
 
@@ -91,20 +95,23 @@ def to_duckdb(query: str) -> str:
     tokens = [_Token(match.lastgroup or "other", match.group()) for match in _TOKEN.finditer(query)]
     told = [token for token in tokens if token.kind != "space"]
     for at, token in enumerate(told):
-        before = told[at - 1].text if at else ""
-        if token.word == "system" and before != "." and _text(told, at + 1) == ".":
+        before = _at(told, at - 1).text
+        if token.word == "system" and before != "." and _at(told, at + 1).text == ".":
             _without_catalog(told, at)
-        elif token.kind == "word" and before != "." and _text(told, at + 1) == "(":
+        elif token.kind == "word" and before != "." and _at(told, at + 1).text == "(":
             _function(told, at)
     return "".join(_written(token) for token in tokens)
 
 
-def _text(told: list[_Token], at: int) -> str:
-    return told[at].text if at < len(told) else ""
+_NOTHING = _Token("other", "")
+
+
+def _at(told: list[_Token], at: int) -> _Token:
+    return told[at] if 0 <= at < len(told) else _NOTHING
 
 
 def _without_catalog(told: list[_Token], at: int) -> None:
-    schema = told[at + 2].word if at + 2 < len(told) else ""
+    schema = _at(told, at + 2).word
     if schema != "lakeflow":
         raise ConfigurationError(f"The history has system.lakeflow only; the query reads system.{schema}.")
     told[at].text = told[at + 1].text = ""
@@ -112,8 +119,8 @@ def _without_catalog(told: list[_Token], at: int) -> None:
 
 def _function(told: list[_Token], at: int) -> None:
     """Change a call; ``at`` is its name, and the next one the opening parenthesis."""
-    name, first = told[at].word, told[at + 2] if at + 2 < len(told) else _Token("other", "")
-    if name in _WITH_UNIT and first.word in _UNITS and _text(told, at + 3) == ",":
+    name, first = told[at].word, _at(told, at + 2)
+    if name in _WITH_UNIT and first.word in _UNITS and _at(told, at + 3).text == ",":
         told[at].text, first.text, first.kind = _WITH_UNIT[name], f"'{first.word}'", "text"
     elif name in _IN_DAYS:
         told[at].text = _IN_DAYS[name]
@@ -125,14 +132,13 @@ def _function(told: list[_Token], at: int) -> None:
 
 def _by_its_end(told: list[_Token], at: int, name: str) -> None:
     """Change a call of which more than its begin has to be seen."""
-    depth, commas, end = 0, 0, at + 1
+    depth, commas, end = 0, 0, at
     for end in range(at + 1, len(told)):
         depth += {"(": 1, ")": -1}.get(told[end].text, 0)
         commas += depth == 1 and told[end].text == ","
         if not depth:
             break
-    after = told[end + 1].word if end + 1 < len(told) else ""
-    plain = told[at + 2].word != "distinct" and after not in ("filter", "over")
+    plain = _at(told, at + 2).word != "distinct" and _at(told, end + 1).word not in ("filter", "over")
     if name == "sum" and plain:
         told[at].text = "sum_of"
     elif name == "first" and commas and plain:

@@ -132,26 +132,48 @@ CREATE TABLE updates AS
         CASE WHEN status IN ('COMPLETED', 'FAILED', 'CANCELED') THEN status END AS result
     FROM databricks WHERE service = 'databricks_pipelines';
 
--- Of a run that was repaired each round has an end, and so a result, of its own.
-CREATE VIEW run_spans AS
+-- Of a run that was repaired each round has an end, and so a result, of its own. Its repair_history has them.
+CREATE VIEW told_rounds AS
     SELECT * EXCLUDE (item, round, rounds) REPLACE (
             CASE WHEN round = rounds THEN ending ELSE item.status END AS ending,
             CASE WHEN round = rounds THEN result ELSE result_of(item.state, item.status) END AS result
         ),
         time_of(item.start_time) AS begun,
         CASE WHEN round = rounds THEN ended_at ELSE time_of(item.end_time) END AS ended,
-        round < rounds OR result IS NOT NULL AS is_over, round = rounds AS is_last
+        round = rounds AS is_last
     FROM (
         SELECT *, len(told.repair_history) AS rounds, unnest(told.repair_history) AS item,
             generate_subscripts(told.repair_history, 1) AS round
         FROM job_runs WHERE len(told.repair_history) > 1
+    );
+-- Lists leave it out; then there are the ends that the history has seen, each as an attempt of its own.
+CREATE TABLE ends AS
+    SELECT account, run_id, attempt, ended, told.status AS ending, false AS is_last,
+        CASE WHEN "class" = 'timeout' THEN 'TIMED_OUT' ELSE result_of(told.state, told.status) END AS result
+    FROM (
+        SELECT account, run_id, seen.attempt, seen.ended_at AS ended, seen."class", run_object(seen.raw) AS told
+        FROM runs AS seen JOIN job_runs USING (account, run_id)
+        WHERE seen.service = 'databricks_jobs' AND seen.task_key = '' AND seen.attempt < job_runs.attempt
+            AND seen.ended_at < coalesce(job_runs.ended_at, job_runs.seen_at)
     )
     UNION ALL BY NAME
-    SELECT *, created_at AS begun,
+    SELECT account, run_id, attempt, ending, true AS is_last, result,
         -- A run that was skipped never began.
-        coalesce(ended_at, CASE WHEN result = 'SKIPPED' THEN created_at END) AS ended,
-        result IS NOT NULL AS is_over, true AS is_last
-    FROM job_runs WHERE coalesce(len(told.repair_history), 0) < 2;
+        coalesce(ended_at, CASE WHEN result = 'SKIPPED' THEN created_at END) AS ended
+    FROM job_runs;
+CREATE VIEW seen_rounds AS
+    SELECT * EXCLUDE (before), CASE WHEN before IS NULL THEN created_at ELSE coalesce(list_min(list_filter(
+            list_transform(told.tasks, lambda task: time_of(task.start_time)), lambda start: start >= before
+        )), before) END AS begun
+    FROM (
+        SELECT job_runs.* EXCLUDE (ending, result), ends.ending, ends.result, ends.ended, ends.is_last,
+            lag(ends.ended) OVER (PARTITION BY account, run_id ORDER BY ends.attempt) AS before
+        FROM job_runs JOIN ends USING (account, run_id)
+        WHERE coalesce(len(told.repair_history), 0) < 2
+    );
+CREATE VIEW run_spans AS
+    SELECT *, NOT is_last OR result IS NOT NULL AS is_over
+    FROM (SELECT * FROM told_rounds UNION ALL BY NAME SELECT * FROM seen_rounds);
 
 INSERT INTO lakeflow.job_run_timeline BY NAME
     SELECT workspace_id, job_id, run_id, period_start_time, period_end_time,

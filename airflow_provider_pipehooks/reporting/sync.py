@@ -120,17 +120,7 @@ class _Source:
     def listed(self, begin: datetime, end: datetime) -> Iterator[Row]:
         """The runs that were made in a span, and the tasks in them."""
         for raw in self.hook.each_run(_pages(self.service, begin, end)):
-            yield from self._rows(self._with_repairs(raw))
-
-    def _with_repairs(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Lists leave repairs out: a run of which a task has run again is read by its id."""
-        tasks = objects(raw.get("tasks"))
-        if isinstance(self.calls, DatabricksJobs) and any(task.get("attempt_number") for task in tasks):
-            try:
-                return self.hook.call(self.calls.whole_run(raw["run_id"]))
-            except NotFound:
-                log.warning("Run %s is gone; the history keeps it as it was listed", raw["run_id"])
-        return raw
+            yield from self._rows(raw)
 
     def again(self, run_ids: set[str]) -> Iterator[Row]:
         """Runs by id, and the tasks in them; one that is gone stays as it was seen."""
