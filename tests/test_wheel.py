@@ -58,9 +58,9 @@ def test_the_installed_package_has_its_types_and_its_example_project(installed: 
     code = (
         "import airflow_provider_pipehooks as p, pathlib; root = pathlib.Path(p.__file__).parent; "
         "print((root / 'py.typed').exists(), (root / 'standin/example_project/dbt_project.yml').exists(), "
-        "len(list((root / 'standin/example_project').rglob('*.sql'))))"
+        "*(len(list((root / folder).rglob('*.sql'))) for folder in ('standin/example_project', 'reporting')))"
     )
-    assert run(installed / "python", "-c", code, home=tmp_path).split() == ["True", "True", "4"]
+    assert run(installed / "python", "-c", code, home=tmp_path).split() == ["True", "True", "4", "14"]
 
 
 @pytest.mark.slow

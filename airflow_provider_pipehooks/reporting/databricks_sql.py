@@ -138,7 +138,7 @@ def _by_its_end(told: list[_Token], at: int, name: str) -> None:
         commas += depth == 1 and told[end].text == ","
         if not depth:
             break
-    plain = _at(told, at + 2).word != "distinct" and _at(told, end + 1).word not in ("filter", "over")
+    plain = _at(told, at + 2).word != "distinct" and _at(told, end + 1).word != "filter"
     if name == "sum" and plain:
         told[at].text = "sum_of"
     elif name == "first" and commas and plain:

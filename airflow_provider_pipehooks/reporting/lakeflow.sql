@@ -172,24 +172,27 @@ CREATE VIEW seen_rounds AS
         WHERE coalesce(len(told.repair_history), 0) < 2
     );
 CREATE VIEW run_spans AS
-    SELECT *, NOT is_last OR result IS NOT NULL AS is_over
+    SELECT workspace_id, job_id, run_id, seen_at, begun, ended, ending, result, is_last,
+        NOT is_last OR result IS NOT NULL AS is_over,
+        trigger_of(told."trigger", told.schedule) AS trigger_type, told.run_type AS run_type,
+        told.run_name AS run_name, compute_of(told.cluster_instance.cluster_id, NULL) AS compute,
+        parameters_of(told.job_parameters) AS job_parameters, told.trigger_info.run_id AS source_task_run_id,
+        told.setup_duration AS setup, told.queue_duration AS queue, told.run_duration AS run,
+        told.cleanup_duration AS cleanup, told.execution_duration AS execution
     FROM (SELECT * FROM told_rounds UNION ALL BY NAME SELECT * FROM seen_rounds);
 
 INSERT INTO lakeflow.job_run_timeline BY NAME
-    SELECT workspace_id, job_id, run_id, period_start_time, period_end_time,
-        trigger_of(told."trigger", told.schedule) AS trigger_type, told.run_type AS run_type, told.run_name AS run_name,
-        compute_of(told.cluster_instance.cluster_id, NULL) AS compute, ids_of(compute) AS compute_ids,
+    SELECT workspace_id, job_id, run_id, period_start_time, period_end_time, trigger_type, run_type, run_name,
+        ids_of(compute) AS compute_ids, compute, job_parameters, source_task_run_id,
         CASE WHEN is_end THEN result END AS result_state,
         CASE WHEN is_end THEN code_of(ending) END AS termination_code,
         CASE WHEN is_end THEN ending.termination_details."type" END AS termination_type,
-        parameters_of(told.job_parameters) AS job_parameters,
-        told.trigger_info.run_id AS source_task_run_id,
         -- Those of the whole run, with its repairs.
-        CASE WHEN is_end AND is_last THEN told.setup_duration // 1000 END AS setup_duration_seconds,
-        CASE WHEN is_end AND is_last THEN told.queue_duration // 1000 END AS queue_duration_seconds,
-        CASE WHEN is_end AND is_last THEN told.run_duration // 1000 END AS run_duration_seconds,
-        CASE WHEN is_end AND is_last THEN told.cleanup_duration // 1000 END AS cleanup_duration_seconds,
-        CASE WHEN is_end AND is_last THEN told.execution_duration // 1000 END AS execution_duration_seconds
+        CASE WHEN is_end AND is_last THEN setup // 1000 END AS setup_duration_seconds,
+        CASE WHEN is_end AND is_last THEN queue // 1000 END AS queue_duration_seconds,
+        CASE WHEN is_end AND is_last THEN run // 1000 END AS run_duration_seconds,
+        CASE WHEN is_end AND is_last THEN cleanup // 1000 END AS cleanup_duration_seconds,
+        CASE WHEN is_end AND is_last THEN execution // 1000 END AS execution_duration_seconds
     FROM hours_of('run_spans') ORDER BY period_start_time;
 
 -- A task that never began stands at its end, or at that of its run.
@@ -288,3 +291,15 @@ INSERT INTO lakeflow.pipeline_update_timeline BY NAME
         tables_of(told.full_refresh_selection) AS full_refresh_selection,
         told.reset_checkpoint_selection AS reset_checkpoint_selection
     FROM hours_of('update_spans') ORDER BY period_start_time;
+
+-- Only the tables, and the history's own views, are for queries.
+DROP VIEW run_spans;
+DROP VIEW seen_rounds;
+DROP VIEW told_rounds;
+DROP VIEW task_spans;
+DROP VIEW update_spans;
+DROP TABLE ends;
+DROP TABLE updates;
+DROP TABLE job_runs;
+DROP VIEW databricks;
+DROP TABLE workspaces;

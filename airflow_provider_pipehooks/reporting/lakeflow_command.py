@@ -20,8 +20,9 @@ def add_to(commands: Any) -> None:
     export.add_argument("--out", required=True, help="a folder for one Parquet file a table")
     export.set_defaults(do=_export)
     query = commands.add_parser("query", help="run a query on system.lakeflow and print CSV")
-    names = ", ".join(sorted(each.stem for each in QUERIES.glob("*.sql")))
-    query.add_argument("query", help=f"a file in Databricks' SQL, - for standard input, or one of: {names}")
+    query.add_argument(
+        "query", help=f"a file in Databricks' SQL, - for standard input, or one of: {_names()}"
+    )
     query.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="for the marker :NAME in the query"
     )
@@ -50,11 +51,23 @@ def _query(given: argparse.Namespace) -> None:
             out.writerows([_cell(value) for value in row] for row in rows)
 
 
+def _names() -> str:
+    return ", ".join(sorted(each.stem for each in QUERIES.glob("*.sql")))
+
+
 def _text_of(query: str) -> str:
-    if query == "-":
-        return sys.stdin.read()
     shipped = QUERIES / f"{query}.sql"
-    return (shipped if shipped.is_file() else Path(query)).read_text(encoding="utf-8")
+    try:
+        text = (
+            sys.stdin.read() if query == "-" else (shipped if shipped.is_file() else Path(query)).read_text()
+        )
+    except FileNotFoundError:
+        raise ConfigurationError(f"{query!r} is no file, and not one of: {_names()}.") from None
+    except UnicodeDecodeError as err:
+        raise ConfigurationError(f"{query!r} is no text: {err}.") from err
+    if not text.strip():
+        raise ConfigurationError(f"{query!r} holds no query.")
+    return text
 
 
 def _pair(text: str) -> tuple[str, str]:

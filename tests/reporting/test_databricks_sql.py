@@ -76,6 +76,8 @@ def test_an_expression_means_what_it_means_there(db: Any, expression: str, value
 def test_a_sum_over_a_window_stays_one(db: Any) -> None:
     query = "SELECT SUM(x) OVER (ORDER BY x) FROM range(3) AS t(x)"
     assert db.execute(to_duckdb(query)).fetchall() == [(0,), (1,), (3,)]
+    times = "SELECT SUM(b - a) OVER () FROM (SELECT TIMESTAMP '2026-01-02' AS b, TIMESTAMP '2026-01-01' AS a)"
+    assert db.execute(to_duckdb(times)).fetchall() == [(timedelta(days=1),)]
 
 
 def test_names_in_backticks_and_markers(db: Any) -> None:

@@ -174,6 +174,20 @@ def test_parameters_are_a_map(tmp_path: Path) -> None:
     assert rows(tmp_path, what, "job_run_timeline", raw) == [(["day"], ["value", "default"])]
 
 
+def test_a_repaired_run_tells_its_durations_once(tmp_path: Path) -> None:
+    history = [
+        {"start_time": ms(AT), "end_time": ms(clock(4, 50)), **states(ENDINGS[8])},
+        {"start_time": ms(clock(4, 55)), "end_time": ms(clock(5, 5)), **states(ENDINGS[0])},
+    ]
+    raw = told(AT, clock(5, 5), repair_history=history, run_duration=1_080_000)
+    what = "period_start_time, period_end_time, result_state, run_duration_seconds"
+    assert rows(tmp_path, what, "job_run_timeline", raw) == [
+        (AT, clock(4, 50), "FAILED", None),
+        (clock(4, 55), clock(5), None, None),
+        (clock(5), clock(5, 5), "SUCCEEDED", 1_080),
+    ]
+
+
 def test_a_repair_that_only_the_history_saw_ends_once_more(tmp_path: Path) -> None:
     """Lists have no repair_history: the second row is the whole run, with an end that is later."""
     tries = [{"task_key": "a", "start_time": ms(AT)}, {"task_key": "a", "start_time": ms(clock(8, 30))}]
