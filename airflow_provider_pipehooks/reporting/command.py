@@ -1,4 +1,4 @@
-"""``pipehooks history``: bring the history of runs up to date, and read it as ``system.lakeflow`` tables."""
+"""``pipehooks history``: bring the history of runs up to date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_pipehooks.reporting.sync import SERVICES, sync_history
 
 
 def run(argv: list[str]) -> int:
-    """``pipehooks history sync SERVICE``, ``export --out FOLDER`` or ``query FILE``.
+    """``pipehooks history sync SERVICE``.
 
     :return: 0 all well, 1 the remote or the history cannot be read or written, 2 it was called wrongly.
     """
@@ -26,28 +26,25 @@ def run(argv: list[str]) -> int:
     sync.add_argument("--account-id", type=int, help="instead of the connection's; dbt Cloud only")
     sync.add_argument("--days", type=float, default=60, help="how far the first sync goes back (%(default)g)")
     sync.add_argument("--path", help="of the history; the option [pipehooks] history if not given")
-    sync.set_defaults(do=_sync)
     lakeflow_command.add_to(commands)
     given = parser.parse_args(argv)
+    if given.command in lakeflow_command.COMMANDS:
+        return lakeflow_command.run(given)
     try:
         with with_stored():
-            given.do(given)
+            done = sync_history(
+                given.service,
+                given.conn_id,
+                account_id=given.account_id,
+                history=History(given.path),
+                days=given.days,
+                on_day=_tell,
+            )
     except (PipehooksError, OSError) as err:
         print(f"pipehooks: {err}", file=sys.stderr)
         return 1
-    return 0
-
-
-def _sync(given: argparse.Namespace) -> None:
-    done = sync_history(
-        given.service,
-        given.conn_id,
-        account_id=given.account_id,
-        history=History(given.path),
-        days=given.days,
-        on_day=_tell,
-    )
     print(f"{done.runs:,} runs, {done.rows:,} rows written, since {done.since:%Y-%m-%d %H:%M} UTC.")
+    return 0
 
 
 def _tell(begin: datetime, count: int) -> None:

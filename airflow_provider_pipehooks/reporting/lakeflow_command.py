@@ -9,16 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.compat.stored import with_stored
+from airflow_provider_pipehooks.core.errors import ConfigurationError, PipehooksError
 from airflow_provider_pipehooks.reporting.history import History, connect
 from airflow_provider_pipehooks.reporting.lakeflow import QUERIES, export_lakeflow, open_lakeflow
 
+COMMANDS = ("export", "query")
+
 
 def add_to(commands: Any) -> None:
-    """Put both among the commands of a parser; each sets ``do``, a function of what was given."""
+    """Put both among the commands of a parser."""
     export = commands.add_parser("export", help="write it as the tables of Databricks' system.lakeflow")
     export.add_argument("--out", required=True, help="a folder for one Parquet file a table")
-    export.set_defaults(do=_export)
     query = commands.add_parser("query", help="run a query on system.lakeflow and print CSV")
     query.add_argument(
         "query", help=f"a file in Databricks' SQL, - for standard input, or one of: {_names()}"
@@ -26,9 +28,22 @@ def add_to(commands: Any) -> None:
     query.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="for the marker :NAME in the query"
     )
-    query.set_defaults(do=_query)
     for each in (export, query):
         each.add_argument("--path", help="of the history; the option [pipehooks] history if not given")
+
+
+def run(given: argparse.Namespace) -> int:
+    """One of them, as its arguments say.
+
+    :return: 0 all well, 1 the history cannot be read, the files not be written, or the query not be run.
+    """
+    try:
+        with with_stored():
+            _export(given) if given.command == "export" else _query(given)
+    except (PipehooksError, OSError) as err:
+        print(f"pipehooks: {err}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _export(given: argparse.Namespace) -> None:
