@@ -39,7 +39,7 @@ def run(given: argparse.Namespace) -> int:
     """
     try:
         with with_stored():
-            _export(given) if given.command == "export" else _query(given)
+            {"export": _export, "query": _query}[given.command](given)
     except (PipehooksError, OSError) as err:
         print(f"pipehooks: {err}", file=sys.stderr)
         return 1
