@@ -1,7 +1,8 @@
-"""Who we are to the remote: a fixed token, or one that is fetched and kept until it soon expires."""
+"""Who we are to the remote: a fixed token or login, or a token that is kept until it soon expires."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
 from collections.abc import Mapping
@@ -44,6 +45,26 @@ class FixedToken:
 
     def forget(self) -> None:
         """Nothing was fetched; a new token comes with the connection."""
+
+
+@dataclass(frozen=True)
+class BasicLogin:
+    """A user's name and password; some older workspaces still take them."""
+
+    user: str
+    password: str = field(repr=False)
+
+    def headers(self) -> Procedure[dict[str, str]]:
+        return {"Authorization": f"Basic {self.pair}"}
+        yield  # a procedure without a request is still a generator
+
+    def forget(self) -> None:
+        """Nothing was fetched."""
+
+    @property
+    def pair(self) -> str:
+        """Both as they are sent: as good as the password."""
+        return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
 @dataclass(frozen=True, kw_only=True)

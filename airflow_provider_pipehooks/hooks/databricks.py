@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk.log import mask_secret
+
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.hooks.auth import Auth, AzureServicePrincipal, ClientCredentials, FixedToken
+from airflow_provider_pipehooks.core.errors import RemoteCallError as DatabricksApiError
+from airflow_provider_pipehooks.hooks.auth import (
+    Auth,
+    AzureServicePrincipal,
+    BasicLogin,
+    ClientCredentials,
+    FixedToken,
+)
 from airflow_provider_pipehooks.hooks.connection import (
     PLAIN_TYPES,
     Target,
@@ -17,12 +27,32 @@ from airflow_provider_pipehooks.hooks.connection import (
     proxies_of,
     verify_of,
 )
-from airflow_provider_pipehooks.hooks.remote import RemoteHook
+from airflow_provider_pipehooks.hooks.databricks_workspace import WorkspaceMethods
 from airflow_provider_pipehooks.options import read
 from airflow_provider_pipehooks.services.base import Request
+from airflow_provider_pipehooks.services.databricks_values import (
+    ClusterState,
+    RunLifeCycleState,
+    RunState,
+    SQLStatementState,
+    WarehouseState,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+log = logging.getLogger(__name__)
+
+#: What the official module has besides its hook, by its names.
+__all__ = [
+    "ClusterState",
+    "DatabricksApiError",
+    "DatabricksHook",
+    "RunLifeCycleState",
+    "RunState",
+    "SQLStatementState",
+    "WarehouseState",
+]
 
 #: Application id of Azure Databricks, the same in every tenant.
 AZURE_DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
@@ -38,7 +68,7 @@ _NOT_HERE = (
 )
 
 
-class DatabricksHook(RemoteHook):
+class DatabricksHook(WorkspaceMethods):
     """Calls on one workspace; Jobs and Pipelines share it.
 
     Connection fields: ``host``, and one of: ``password`` a personal access token; ``login`` and ``password``
@@ -46,8 +76,11 @@ class DatabricksHook(RemoteHook):
     ``azure_tenant_id`` (and ``azure_resource_id`` if it is no user of the workspace). Extras ``proxies``
     and ``verify``.
 
+    The official hook's methods are in :mod:`hooks.databricks_calls` and :mod:`hooks.databricks_workspace`.
+
     :param databricks_conn_id: type ``pipehooks_databricks``, ``databricks`` or ``http``.
-    :param options: of :class:`~airflow_provider_pipehooks.hooks.remote.RemoteHook`.
+    :param timeout_seconds: of :class:`~airflow_provider_pipehooks.hooks.remote.RemoteHook`, like the next.
+    :param caller: kept as an attribute; the official hook tells it Databricks.
     """
 
     conn_name_attr = "databricks_conn_id"
@@ -59,8 +92,26 @@ class DatabricksHook(RemoteHook):
         method="GET", path="/api/2.2/jobs/list", params={"limit": "1"}
     )
 
-    def __init__(self, databricks_conn_id: str = default_conn_name, **options: Any) -> None:
-        super().__init__(databricks_conn_id, **options)
+    def __init__(
+        self,
+        databricks_conn_id: str = default_conn_name,
+        timeout_seconds: float = 30.0,
+        retry_limit: int = 3,
+        retry_delay: float = 1.0,
+        retry_args: Mapping[Any, Any] | None = None,
+        caller: str = "DatabricksHook",
+        *,
+        account_id: int | None = None,
+    ) -> None:
+        super().__init__(
+            databricks_conn_id,
+            account_id=account_id,
+            timeout_seconds=timeout_seconds,
+            retry_limit=retry_limit,
+            retry_delay=retry_delay,
+            retry_args=retry_args,
+        )
+        self.caller = caller
 
     @classmethod
     def rates(cls) -> Mapping[str, float]:
@@ -117,6 +168,15 @@ def _auth(conn: Connection, url: str) -> Auth:
             f"Connection {conn.conn_id!r}: extra {unsupported[0]!r} is not supported. Use a token, "
             "'service_principal_oauth', or 'azure_tenant_id' with a service principal."
         )
+    if conn.login and conn.password:
+        log.warning(
+            "Connection %r logs in with a user's password, which Databricks has retired. Use a token; for a "
+            "service principal set the extra 'service_principal_oauth' to true.",
+            conn.conn_id,
+        )
+        login = BasicLogin(conn.login, conn.password)
+        mask_secret(login.pair)
+        return login
     raise ConfigurationError(
         f"Connection {conn.conn_id!r} has no usable credentials. Put a personal access token into Password "
         "and leave Login empty, or a service principal's id and secret into both and set extra "

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.arguments import as_id
 from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.core.errors import ConfigurationError as DbtCloudResourceLookupError
+from airflow_provider_pipehooks.core.errors import RunEnded as DbtCloudJobRunException
 from airflow_provider_pipehooks.hooks.auth import FixedToken
 from airflow_provider_pipehooks.hooks.connection import (
     PLAIN_TYPES,
@@ -17,12 +19,22 @@ from airflow_provider_pipehooks.hooks.connection import (
     proxies_of,
     verify_of,
 )
-from airflow_provider_pipehooks.hooks.remote import RemoteHook
+from airflow_provider_pipehooks.hooks.dbt_cloud_calls import DbtCloudMethods, JobRunInfo
 from airflow_provider_pipehooks.options import read
 from airflow_provider_pipehooks.services.base import Request
+from airflow_provider_pipehooks.services.dbt_cloud_calls import DbtCloudJobRunStatus
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+#: What the official module has besides its hook, by its names.
+__all__ = [
+    "DbtCloudHook",
+    "DbtCloudJobRunException",
+    "DbtCloudJobRunStatus",
+    "DbtCloudResourceLookupError",
+    "JobRunInfo",
+]
 
 #: The tutorial's Variables, read only for what the connection leaves out.
 ACCOUNT_VARIABLE = "dbt_account_id"
@@ -31,14 +43,17 @@ TOKEN_VARIABLE = "SECRET_DBT_TOKEN"
 SHARED_HOST = "cloud.getdbt.com"
 
 
-class DbtCloudHook(RemoteHook):
+class DbtCloudHook(DbtCloudMethods):
     """Calls on one dbt Cloud account.
 
     Connection fields: ``host`` the access URL, ``login`` the account id, ``password`` the token; extras
     ``proxies`` and ``verify``. A connection of type ``http`` holds the API's base URL as host.
 
+    The official hook's methods are in :mod:`hooks.dbt_cloud_calls`.
+
     :param dbt_cloud_conn_id: type ``pipehooks_dbt_cloud``, ``dbt_cloud`` or ``http``.
-    :param options: of :class:`~airflow_provider_pipehooks.hooks.remote.RemoteHook`.
+    :param timeout_seconds: of :class:`~airflow_provider_pipehooks.hooks.remote.RemoteHook`, like the next.
+    :param account_id: instead of the connection's.
     """
 
     conn_name_attr = "dbt_cloud_conn_id"
@@ -49,8 +64,24 @@ class DbtCloudHook(RemoteHook):
     # Reads the account itself, so a token of another account is found out too.
     connection_test: ClassVar[Request] = Request(method="GET", path="/api/v2/accounts/{account_id}/")
 
-    def __init__(self, dbt_cloud_conn_id: str = default_conn_name, **options: Any) -> None:
-        super().__init__(dbt_cloud_conn_id, **options)
+    def __init__(
+        self,
+        dbt_cloud_conn_id: str = default_conn_name,
+        timeout_seconds: float = 30.0,
+        retry_limit: int = 3,
+        retry_delay: float = 1.0,
+        retry_args: Mapping[Any, Any] | None = None,
+        *,
+        account_id: int | None = None,
+    ) -> None:
+        super().__init__(
+            dbt_cloud_conn_id,
+            account_id=account_id,
+            timeout_seconds=timeout_seconds,
+            retry_limit=retry_limit,
+            retry_delay=retry_delay,
+            retry_args=retry_args,
+        )
 
     @classmethod
     def rates(cls) -> Mapping[str, float]:

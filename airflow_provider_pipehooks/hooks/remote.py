@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -19,6 +20,7 @@ from airflow_provider_pipehooks.core.arguments import as_id
 from airflow_provider_pipehooks.core.durations import as_seconds
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limits_of
+from airflow_provider_pipehooks.hooks.retrying import Retries, Tried
 from airflow_provider_pipehooks.hooks.transport import AsyncSender, SyncSender
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
 
@@ -46,7 +48,7 @@ class RemoteHook(BaseHook, ABC):
     :param timeout_seconds: for one HTTP call; there is always one.
     :param retry_limit: how often a call that changes nothing is tried when the remote is in trouble.
     :param retry_delay: seconds before the second try; doubled for each further one.
-    :param retry_args: refused; the official hooks pass it to tenacity.
+    :param retry_args: ``stop`` and ``wait`` of tenacity, instead of the two above; the rest is not used.
     """
 
     accepted_types: ClassVar[tuple[str, ...]]
@@ -70,16 +72,16 @@ class RemoteHook(BaseHook, ABC):
         timeout_seconds: float = 30.0,
         retry_limit: int = 3,
         retry_delay: float = 1.0,
-        retry_args: Mapping[str, Any] | None = None,
+        retry_args: Mapping[Any, Any] | None = None,
     ) -> None:
         super().__init__()
-        if retry_args:
-            raise ConfigurationError("retry_args is not supported: use retry_limit and retry_delay.")
         self.conn_id = conn_id
         self.account_id = account_id
         self.timeout_seconds = as_seconds(timeout_seconds, "timeout_seconds")
         self.retry_limit = as_id(retry_limit, "retry_limit")
         self.retry_delay = as_seconds(retry_delay, "retry_delay", or_nothing=True)
+        self.retry_args = retry_args
+        self._retries = Retries.of(self.retry_limit, self.retry_delay, retry_args)
         self._target: Target | None = None
         self._sender: SyncSender | None = None
         self._async_sender: AsyncSender | None = None
@@ -96,12 +98,16 @@ class RemoteHook(BaseHook, ABC):
     def target(self) -> Target:
         """The connection, read once. Not from inside an event loop: use :meth:`atarget` there."""
         if self._target is None:
-            try:
-                conn = self.get_connection(self.conn_id)
-            except Exception as err:
-                raise _connection_error(self.conn_id, err) from err.__cause__
-            self._target = self._read(conn)
+            self._target = self._read(self.connection)
         return self._target
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Airflow's own, with its secrets. Not from inside an event loop."""
+        try:
+            return self.get_connection(self.conn_id)
+        except Exception as err:
+            raise _connection_error(self.conn_id, err) from err.__cause__
 
     async def atarget(self) -> Target:
         if self._target is None:
@@ -124,13 +130,13 @@ class RemoteHook(BaseHook, ABC):
     def call(self, procedure: Procedure[T], *, tries: int | None = None) -> T:
         """Send the requests of a procedure and give its result.
 
-        :param tries: for each request that changes nothing; ``retry_limit`` if not given.
+        :param tries: for each request that may be repeated; ``retry_limit`` or ``retry_args`` if not given.
         :raises RemoteCallError: the remote refused, or gave no usable answer.
         """
         request = _advance(procedure)
         while isinstance(request, Request):
             try:
-                answer: Answer | RemoteCallError = self._send(request, tries or self.retry_limit)
+                answer: Answer | RemoteCallError = self._send(request, tries)
             except RemoteCallError as err:
                 answer = err
             request = _advance(procedure, answer)
@@ -159,46 +165,46 @@ class RemoteHook(BaseHook, ABC):
         request = _advance(procedure)
         while isinstance(request, Request):
             try:
-                answer: Answer | RemoteCallError = await self._asend(request, tries or self.retry_limit)
+                answer: Answer | RemoteCallError = await self._asend(request, tries)
             except RemoteCallError as err:
                 answer = err
             request = _advance(procedure, answer)
         return request.value
 
-    def _send(self, request: Request, tries: int) -> Answer:
+    def _send(self, request: Request, tries: int | None) -> Answer:
         target = self.target
         if self._sender is None:
             self._sender = SyncSender(target, self.timeout_seconds)
         headers = self.call(target.auth.headers()) if request.authorized else {}
         request = _addressed(request, target)
-        for attempt in range(1, tries + 1):
+        tried = self._retries.begin(tries)
+        while True:
             try:
                 return self._sender.send(request, headers)
             except RemoteCallError as err:
-                pause_s = self._pause(request, err, attempt, tries)
+                pause_s = self._pause(request, err, tried)
                 if pause_s is None:
                     raise _suspect(err, target) from err.__cause__
                 time.sleep(pause_s)
-        raise AssertionError("unreachable: the last try returns or raises")
 
-    async def _asend(self, request: Request, tries: int) -> Answer:
+    async def _asend(self, request: Request, tries: int | None) -> Answer:
         target = await self.atarget()
         sender = self._async_sender or await self._open_async(target)
         headers = await self._aheaders(target.auth) if request.authorized else {}
         limit = next(limit for end, limit in self._limits.items() if request.path.endswith(end))
         request = _addressed(request, target)
-        for attempt in range(1, tries + 1):
+        tried = self._retries.begin(tries)
+        while True:
             await limit.turn()
             try:
                 return await sender.send(request, headers)
             except RemoteCallError as err:
                 if err.status_code == 429:
                     limit.refused(err.retry_after_s)
-                pause_s = self._pause(request, err, attempt, tries)
+                pause_s = self._pause(request, err, tried)
                 if pause_s is None:
                     raise _suspect(err, target) from err.__cause__
                 await asyncio.sleep(pause_s)
-        raise AssertionError("unreachable: the last try returns or raises")
 
     async def _open_async(self, target: Target) -> AsyncSender:
         # In a thread: what sends requests takes long to import, and the event loop must not wait.
@@ -214,15 +220,18 @@ class RemoteHook(BaseHook, ABC):
         async with locks.setdefault(auth, asyncio.Lock()):
             return await self.acall(auth.headers())
 
-    def _pause(self, request: Request, err: RemoteCallError, attempt: int, tries: int) -> float | None:
+    def _pause(self, request: Request, err: RemoteCallError, tried: Tried) -> float | None:
         """How long to wait before the same call may be sent again; None when it may not."""
-        if attempt >= tries or not err.retryable or not (request.repeatable or err.status_code == 429):
+        if not err.retryable or not (request.repeatable or err.status_code == 429):
             return None
-        pause_s: float = max(self.retry_delay * 2 ** (attempt - 1), err.retry_after_s or 0.0)
+        planned_s = tried.pause_s(err)
+        if planned_s is None:
+            return None
+        pause_s: float = max(planned_s, err.retry_after_s or 0.0)
         if (err.retry_after_s or 0.0) > LONGEST_PAUSE_S or pause_s > self.longest_pause_s:
             self.log.warning("Not tried again, which would be in %.0f s: %s", pause_s, err)
             return None
-        self.log.warning("Try %s of %s in %.0f s: %s", attempt + 1, tries, pause_s, err)
+        self.log.warning("Try %s in %.0f s: %s", tried.times + 1, pause_s, err)
         return pause_s
 
     def reread(self) -> None:
@@ -230,13 +239,17 @@ class RemoteHook(BaseHook, ABC):
         if self._target is not None:
             self._target.auth.forget()
         self.close()
-        self._target = None
+        self._forget_connection()
 
     async def areread(self) -> None:
         if self._target is not None:
             self._target.auth.forget()
         await self.aclose()
+        self._forget_connection()
+
+    def _forget_connection(self) -> None:
         self._target = None
+        self.__dict__.pop("connection", None)
 
     def close(self) -> None:
         if self._sender is not None:

@@ -172,6 +172,9 @@ def _secrets_of(request: Request, headers: Mapping[str, str]) -> list[str]:
     if request.basic_auth:
         user, password = request.basic_auth
         secrets += [password, base64.b64encode(f"{user}:{password}".encode()).decode()]
+    kind, _, pair = headers.get("Authorization", "").partition(" ")
+    if kind == "Basic":
+        secrets.append(base64.b64decode(pair).decode().partition(":")[2])
     return [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
 
 

@@ -97,7 +97,7 @@ class DbtCloudRunPages:
     def __post_init__(self) -> None:
         if unknown := sorted({"limit", "offset", "pk"} & set(self.filters)):
             raise ConfigurationError(f"{unknown[0]} is not a filter here: all pages are read.")
-        self._query = {name: _dbt_text(value) for name, value in self.filters.items()}
+        self._query = {name: dbt_cloud_text(value) for name, value in self.filters.items()}
 
     def page(self, at: Mapping[str, str]) -> Procedure[RunPage]:
         offset = int(at.get("offset", "0"))
@@ -118,7 +118,8 @@ def _databricks_text(value: Any) -> str:
     return str(value)
 
 
-def _dbt_text(value: Any) -> str:
+def dbt_cloud_text(value: Any) -> str:
+    """A value of a query: lists as JSON, as dbt Cloud's own clients send them."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple)):

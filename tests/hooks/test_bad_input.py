@@ -199,10 +199,11 @@ CONNECTIONS = [
     ),
     Bad(
         given="a user's name and password",
-        does=start_databricks(),
+        does=lambda: DatabricksHook().get_run(1),
         conn_id=DATABRICKS,
         fields={"login": "ada", "password": SECRET},
-        says=("no usable credentials", "no longer takes users' passwords"),
+        error=AccessDenied,
+        says=("answered 401", "unsupported type for this API"),
     ),
 ]
 ARGUMENTS = [
@@ -273,9 +274,14 @@ ARGUMENTS = [
         says=("json of task 't' must be an object, or its text as JSON or a Python literal",),
     ),
     Bad(
-        given="retry_args of the official hook",
-        does=lambda: DbtCloudHook(retry_args={"stop": None}),
-        says=("retry_args is not supported", "retry_limit"),
+        given="retry_args that are none",
+        does=lambda: DbtCloudHook(retry_args=3),  # type: ignore[arg-type]
+        says=("retry_args must be an object", "not a int", "retry_limit"),
+    ),
+    Bad(
+        given="a stop that is a number",
+        does=lambda: DatabricksHook(retry_args={"stop": 3}),
+        says=("'stop' of retry_args", "stop_after_attempt(5)", "not a int"),
     ),
     Bad(
         given="retry_args of the official operator",

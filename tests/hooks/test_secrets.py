@@ -22,6 +22,10 @@ BASIC = base64.b64encode(f"client:{SECRET}".encode()).decode()
 LOGINS: dict[str, tuple[str, dict[str, Any]]] = {
     "dbt Cloud": ("dbt_cloud", {"conn_type": "dbt_cloud", "login": "1", "password": SECRET}),
     "a token": ("databricks_jobs", {"conn_type": "databricks", "password": SECRET}),
+    "a password": (
+        "databricks_jobs",
+        {"conn_type": "databricks", "login": "client", "password": SECRET},
+    ),
     "client credentials": (
         "databricks_jobs",
         {
