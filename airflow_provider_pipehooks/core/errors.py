@@ -48,6 +48,11 @@ class RemoteCallError(PipehooksError):
         self.retry_after_s = retry_after_s
 
     @property
+    def http_status_code(self) -> int | None:
+        """The official name of :attr:`status_code`."""
+        return self.status_code
+
+    @property
     def outcome_unknown(self) -> bool:
         """Whether a call that changes something may have been carried out all the same.
 

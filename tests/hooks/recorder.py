@@ -50,7 +50,7 @@ def recording(answer: str, content_type: str = "application/json") -> Iterator[R
             self.end_headers()
             self.wfile.write(answer.encode())
 
-        do_GET = do_POST = do_CONNECT = answer
+        do_GET = do_POST = do_PATCH = do_DELETE = do_CONNECT = answer
 
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
