@@ -20,13 +20,22 @@ from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.services import databricks_pipelines, databricks_states, dbt_cloud
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found
+from airflow_provider_pipehooks.services.databricks_calls import DatabricksCalls
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs, newest_attempts
 from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
+from airflow_provider_pipehooks.services.databricks_values import (
+    ClusterState,
+    SQLStatementState,
+    WarehouseState,
+)
+from airflow_provider_pipehooks.services.databricks_values import RunState as RemoteState
 from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud, parse_failed_nodes
+from airflow_provider_pipehooks.services.dbt_cloud_calls import DbtCloudCalls
 from airflow_provider_pipehooks.services.run_pages import DatabricksRunPages
 from tests.core.anything import a_run, bounded, fewer, objects, shaped, values
 from tests.services.driving import Body, Driven
 
+_States = (RemoteState, ClusterState, SQLStatementState, WarehouseState)
 TAG = "pipehooks:0123456789abcdef"
 _words = st.sampled_from(
     [
@@ -175,7 +184,77 @@ PIPELINES: dict[str, Callable[[], Procedure[Any]]] = {
     "read_batch": lambda: DatabricksPipelines("p").read_batch(Found(Batch({_UPDATE: None, "u2": None}))),
     "explain_run": lambda: DatabricksPipelines("p").explain_run(failed_update()),
 }
-DRIVEN = {DbtCloud: DBT, DatabricksJobs: DATABRICKS, DatabricksPipelines: PIPELINES}
+DBT_CALLS: dict[str, Callable[[], Procedure[Any]]] = {
+    "ask": lambda: DbtCloudCalls(2).ask("GET", "2/runs/"),
+    "ask of a file": lambda: DbtCloudCalls().ask("GET", "2/runs/7/artifacts/x.json"),
+    "ask of a POST": lambda: DbtCloudCalls().ask("POST", "2/jobs/5/run/", {"cause": "x"}),
+    "pages": lambda: DbtCloudCalls().pages("2/runs/", {"order_by": "id"}),
+    "start": lambda: DbtCloudCalls().start(5, {"cause": "x"}),
+    "rerun": lambda: DbtCloudCalls().rerun(5),
+    "newest_failed": lambda: DbtCloudCalls().newest_failed(5),
+    "status": lambda: DbtCloudCalls().status(7),
+    "here": lambda: DbtCloudCalls(2).here(DbtCloud().explain_run(a_run(RunState.ERROR, run_id=7))),
+}
+dbt_call_bodies = shaped(
+    data=dbt_runs | _pages,
+    extra=shaped(
+        filters=shaped(limit=st.sampled_from([0, 1, 3, 100])),
+        pagination=shaped(total_count=st.sampled_from([0, 5, 10**9])),
+    ),
+)
+_CALLS = DatabricksCalls()
+DATABRICKS_CALLS: dict[str, Callable[[], Procedure[Any]]] = {
+    "ask": lambda: _CALLS.ask("GET", "2.2/jobs/list", {"a": [1, "b"], "c": True, "d": {"e": 1}}),
+    "ask of a POST": lambda: _CALLS.ask("POST", "2.2/jobs/create", {}),
+    "create_job": lambda: _CALLS.create_job({}),
+    "reset_job": lambda: _CALLS.reset_job("5", {"access_control_list": [{}]}),
+    "update_job": lambda: _CALLS.update_job("5", {}),
+    "permit": lambda: _CALLS.permit(5, {}),
+    "jobs": lambda: _CALLS.jobs("nightly", limit=25),
+    "job_id_by_name": lambda: _CALLS.job_id_by_name("nightly"),
+    "run_now": lambda: _CALLS.run_now({"job_id": 5}),
+    "submit": lambda: _CALLS.submit({"tasks": []}),
+    "get_run": lambda: _CALLS.get_run(7),
+    "run_value": lambda: _CALLS.run_value(7, "run_page_url", str),
+    "run_state": lambda: _CALLS.run_state(7),
+    "run_output": lambda: _CALLS.run_output(7),
+    "cancel_run": lambda: _CALLS.cancel_run(7),
+    "cancel_all_runs": lambda: _CALLS.cancel_all_runs(5),
+    "delete_run": lambda: _CALLS.delete_run(7),
+    "repair": lambda: _CALLS.repair({"run_id": 7}),
+    "latest_repair_id": lambda: _CALLS.latest_repair_id(7),
+    "pipelines": lambda: _CALLS.pipelines(25, "nightly", None),
+    "pipeline_id_by_name": lambda: _CALLS.pipeline_id_by_name("nightly"),
+    "cluster_state": lambda: _CALLS.cluster_state("c"),
+    "warehouse_state": lambda: _CALLS.warehouse_state("w"),
+    "post_statement": lambda: _CALLS.post_statement({}),
+    "statement_state": lambda: _CALLS.statement_state("s"),
+    "repo_id_by_path": lambda: _CALLS.repo_id_by_path("/Repos/x"),
+}
+databricks_call_bodies = shaped(
+    run_id=_ids,
+    job_id=_ids,
+    repair_id=_ids,
+    run_page_url=st.just("https://x"),
+    state=shaped(life_cycle_state=_words, result_state=_words, state_message=st.just("x")) | _words,
+    state_message=st.just("x"),
+    status=shaped(state=_words, error=shaped(error_code=st.just("X"), message=st.just("boom"))),
+    tasks=st.lists(_tasks, max_size=3),
+    jobs=st.lists(shaped(job_id=_ids, settings=shaped(name=st.just("nightly"))), max_size=3),
+    statuses=st.lists(shaped(pipeline_id=st.just("p"), name=st.just("nightly")), max_size=3),
+    repair_history=st.lists(shaped(id=_ids), max_size=3),
+    statement_id=st.just("s"),
+    object_type=st.sampled_from(["REPO", "NOTEBOOK"]),
+    object_id=_ids,
+    next_page_token=st.sampled_from(["", "p2", "p3"]),
+)
+DRIVEN = {
+    DbtCloud: DBT,
+    DbtCloudCalls: DBT_CALLS,
+    DatabricksJobs: DATABRICKS,
+    DatabricksCalls: DATABRICKS_CALLS,
+    DatabricksPipelines: PIPELINES,
+}
 
 
 def failed_update() -> Run:
@@ -244,6 +323,26 @@ def test_any_answer_of_databricks_ends_in_a_result_or_our_error(name: str, bodie
     check(result, {"TERMINATED", "20"} if name == "explain_run" else words_in(bodies))
 
 
+@pytest.mark.parametrize("name", DBT_CALLS)
+@fewer
+@given(bodies=st.lists(dbt_call_bodies | objects, min_size=1, max_size=4))
+def test_any_answer_to_a_hooks_call_of_dbt_cloud_ends_in_a_result_or_our_error(
+    name: str, bodies: list[Any]
+) -> None:
+    come_to_an_end(DBT_CALLS[name](), bodies)
+
+
+@pytest.mark.parametrize("name", DATABRICKS_CALLS)
+@fewer
+@given(bodies=st.lists(databricks_call_bodies | objects, min_size=1, max_size=4))
+def test_any_answer_to_a_hooks_call_of_databricks_ends_in_a_result_or_our_error(
+    name: str, bodies: list[Any]
+) -> None:
+    result = come_to_an_end(DATABRICKS_CALLS[name](), bodies)
+    if isinstance(result, _States):
+        assert type(result).from_json(result.to_json()) == result
+
+
 @pytest.mark.parametrize("name", PIPELINES)
 @fewer
 @given(bodies=st.lists(pipeline_bodies | objects, min_size=1, max_size=4))
@@ -258,7 +357,7 @@ def test_any_answer_of_databricks_pipelines_ends_in_a_result_or_our_error(
 def test_every_call_of_a_service_is_driven(service: type) -> None:
     driven = {name.split()[0] for name in DRIVEN[service]}
     public = {name for name, member in vars(service).items() if callable(member) and name[0] != "_"}
-    assert public - {"batches_of", "key_of", "parse"} == driven  # these ask for nothing
+    assert public - {"batches_of", "key_of", "parse", "path"} == driven  # these ask for nothing
 
 
 @bounded
