@@ -20,11 +20,38 @@ class PipehooksError(AirflowException):
     """Base of all errors of this package; ``except AirflowException`` catches them, as the official ones."""
 
 
+class DbtCloudJobRunException(PipehooksError):
+    """The official provider's name for a run that did not end well; ours are :class:`RunEnded`.
+
+    Official names are bases of ours, so that ``except`` goes on to catch, and can be raised as ever.
+    """
+
+
+class DatabricksApiError(PipehooksError):
+    """The official provider's name for a call that was refused; ours is :class:`RemoteCallError`."""
+
+    def __init__(self, message: str, *, http_status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.http_status_code = http_status_code
+
+
+class DbtCloudTriggerEventException(PipehooksError):
+    """The official provider's name for a trigger's event that cannot be read."""
+
+
 class ConfigurationError(PipehooksError, ValueError):
     """A connection, Variable or argument is missing or wrong; trying again changes nothing."""
 
 
-class RemoteCallError(PipehooksError):
+class DbtCloudResourceLookupError(ConfigurationError):
+    """No dbt Cloud project, environment or job has a name, or several have."""
+
+
+#: The official provider's name for a body that cannot be sent.
+DatabricksOperatorPayloadError = ConfigurationError
+
+
+class RemoteCallError(DatabricksApiError):
     """The remote refused a call, or did not answer it.
 
     :param status_code: of the answer; None when there was none (timeout, reset, name not found).
@@ -42,15 +69,10 @@ class RemoteCallError(PipehooksError):
         retryable: bool = False,
         retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, http_status_code=status_code)
         self.status_code = status_code
         self.retryable = retryable
         self.retry_after_s = retry_after_s
-
-    @property
-    def http_status_code(self) -> int | None:
-        """The official name of :attr:`status_code`."""
-        return self.status_code
 
     @property
     def outcome_unknown(self) -> bool:
@@ -69,7 +91,7 @@ class AccessDenied(RemoteCallError):
     """401 or 403: the token, or the host it was sent to."""
 
 
-class RunEnded(PipehooksError):
+class RunEnded(DbtCloudJobRunException):
     """A run did not end well. Carries it as ``run``; the message says why."""
 
     def __init__(self, run: Run, message: str | None = None) -> None:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.core.errors import RemoteCallError as DatabricksApiError
+from airflow_provider_pipehooks.core.errors import (
+    ConfigurationError,
+    DatabricksApiError,
+    DatabricksOperatorPayloadError,
+)
 from airflow_provider_pipehooks.hooks.auth import (
     Auth,
     AzureServicePrincipal,
@@ -48,6 +51,7 @@ __all__ = [
     "ClusterState",
     "DatabricksApiError",
     "DatabricksHook",
+    "DatabricksOperatorPayloadError",
     "RunLifeCycleState",
     "RunState",
     "SQLStatementState",

@@ -1,9 +1,8 @@
 """The official Databricks hook's methods about jobs, runs and pipelines, on our transport.
 
 Signatures and results are the official ones. What fails raises
-:class:`~airflow_provider_pipehooks.core.errors.RemoteCallError`, in :mod:`hooks.databricks` also by its
-official name ``DatabricksApiError``, or ``ConfigurationError`` for what was given; both are
-``AirflowException``.
+:class:`~airflow_provider_pipehooks.core.errors.RemoteCallError`, a kind of ``DatabricksApiError``, or
+``ConfigurationError`` for what was given; all are ``AirflowException``.
 """
 
 from __future__ import annotations

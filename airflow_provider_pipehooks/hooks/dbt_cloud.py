@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.arguments import as_id
-from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.core.errors import ConfigurationError as DbtCloudResourceLookupError
-from airflow_provider_pipehooks.core.errors import RunEnded as DbtCloudJobRunException
+from airflow_provider_pipehooks.core.errors import (
+    ConfigurationError,
+    DbtCloudJobRunException,
+    DbtCloudResourceLookupError,
+    DbtCloudTriggerEventException,
+)
 from airflow_provider_pipehooks.hooks.auth import FixedToken
 from airflow_provider_pipehooks.hooks.connection import (
     PLAIN_TYPES,
@@ -33,6 +36,7 @@ __all__ = [
     "DbtCloudJobRunException",
     "DbtCloudJobRunStatus",
     "DbtCloudResourceLookupError",
+    "DbtCloudTriggerEventException",
     "JobRunInfo",
 ]
 

@@ -2,7 +2,7 @@
 
 Signatures and results are the official ones: ``requests.Response`` objects, whose ``.json()`` is the API's
 envelope. What the remote refuses raises :class:`~airflow_provider_pipehooks.core.errors.RemoteCallError`;
-errors have their official names, too, in :mod:`hooks.dbt_cloud`; all are ``AirflowException``.
+errors are kinds of the official names in :mod:`hooks.dbt_cloud`; all are ``AirflowException``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from urllib.parse import quote
 from airflow_provider_pipehooks.core.arguments import as_id
 from airflow_provider_pipehooks.core.errors import (
     ConfigurationError,
+    DbtCloudResourceLookupError,
     RemoteCallError,
     RunEnded,
     WaitTimedOut,
@@ -138,10 +139,13 @@ class DbtCloudMethods(OfficialHook):
     ) -> dict[str, Any]:
         """A job, as ``GET jobs/{id}/`` tells it.
 
-        :raises ConfigurationError: none or several have a name; lists the near ones.
+        :raises DbtCloudResourceLookupError: none or several have a name; lists the near ones.
         """
         found = DbtCloud().job_id_by_name(project_name, environment_name, job_name)
-        job_id = self.call(DbtCloudCalls(account_id).here(found))
+        try:
+            job_id = self.call(DbtCloudCalls(account_id).here(found))
+        except ConfigurationError as err:
+            raise DbtCloudResourceLookupError(str(err)) from err
         job: dict[str, Any] = self.get_job(job_id, account_id).json()["data"]
         return job
 

@@ -1,6 +1,6 @@
 """dbt Cloud calls as the official provider's hook makes them: answers as the API gives them.
 
-Endpoints are those of ``apache-airflow-providers-dbt-cloud`` 4.9: Administrative API v2, and v3 for projects
+Endpoints are those of ``apache-airflow-providers-dbt-cloud`` 4.11: Administrative API v2, and v3 for projects
 and environments.
 """
 
