@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_pipehooks.standin import control, databricks_jobs, databricks_pipelines, dbt_cloud
+from airflow_provider_pipehooks.standin.databricks_workspace import routes as workspace_routes
 from airflow_provider_pipehooks.standin.faults import Faults, suffer
 from airflow_provider_pipehooks.standin.journal import Journal, entry_of
 from airflow_provider_pipehooks.standin.unplayed import Unplayed
@@ -39,6 +40,7 @@ def build_app(standin: StandIn) -> ASGIApp:
     services.include_router(databricks_jobs.routes(standin.databricks_jobs))
     services.include_router(databricks_pipelines.routes(standin.databricks_pipelines, login_of(standin)))
     services.include_router(dbt_cloud.routes(standin.dbt_cloud))
+    services.include_router(workspace_routes(standin.databricks_workspace, login_of(standin)))
     # The last, so that it gets what no other route takes.
     services.router.routes.append(Route("/api/{rest:path}", Unplayed()))
     return Watched(services, standin.journal, standin.faults)

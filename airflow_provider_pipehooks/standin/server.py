@@ -16,6 +16,7 @@ import uvicorn
 
 from airflow_provider_pipehooks.standin import databricks_jobs, databricks_pipelines, dbt_cloud, tls
 from airflow_provider_pipehooks.standin.app import build_app
+from airflow_provider_pipehooks.standin.databricks_workspace import World as Workspace
 from airflow_provider_pipehooks.standin.dbt_cloud.dbt_project import DbtProject
 from airflow_provider_pipehooks.standin.faults import Faults, TransportProtocol
 from airflow_provider_pipehooks.standin.journal import Journal
@@ -45,6 +46,8 @@ class StandIn:
         self.databricks_pipelines = databricks_pipelines.World(
             clock=time.time, speed=speed, base_url=lambda: self.url
         )
+        jobs = self.databricks_jobs
+        self.databricks_workspace = Workspace(has_job=lambda job_id: job_id in jobs.jobs)
         self.ca_file: Path | None = None
         self._dbt_project = None if dbt_project is None else Path(dbt_project)
         self._server: uvicorn.Server | None = None
@@ -59,6 +62,7 @@ class StandIn:
         """Forget runs, jobs, pipelines, faults, journal and tokens; the default jobs are made again."""
         self.dbt_cloud.reset()
         self.databricks_jobs.reset()
+        self.databricks_workspace.reset()
         self.databricks_pipelines.reset()
         self.faults.clear()
         self.journal.clear()

@@ -40,7 +40,16 @@ def outcome(call: Callable[[], Any]) -> Any:
 def asked(standin: StandIn) -> list[tuple[str, str, Any]]:
     """What was sent, apart from the queries, in which booleans and empty values are written otherwise."""
     found = standin.journal.entries
-    return [(entry.method, entry.path, entry.body if entry.method != "GET" else None) for entry in found]
+    bodies = ("POST", "PATCH")
+    # The official hook writes two slashes before a repository.
+    return [
+        (
+            entry.method,
+            entry.path.replace("//", "/"),
+            (entry.body or None) if entry.method in bodies else None,
+        )
+        for entry in found
+    ]
 
 
 def finished(standin: StandIn, **job: Any) -> int:
@@ -161,6 +170,72 @@ ON_THE_STAND_IN: dict[str, Callable[[Any, StandIn], Any]] = {
     ),
     "_do_api_call of an unknown method": lambda hook, _: hook._do_api_call(("HEAD", "2.2/jobs/list")),
     "_do_api_call of no job": lambda hook, _: hook._do_api_call(("GET", "2.2/jobs/get"), {"job_id": 999}),
+}
+
+
+def life_of_a_cluster(hook: Any, standin: StandIn) -> Any:
+    cluster = {"cluster_id": standin.databricks_workspace.add_cluster()}
+    told = [hook.get_cluster_state(cluster["cluster_id"])]
+    for change in (hook.start_cluster, hook.restart_cluster, hook.terminate_cluster):
+        change(cluster)
+        told += [hook.get_cluster_state(cluster["cluster_id"]) for _ in range(2)]
+    return [plain(state) for state in told]
+
+
+def libraries(hook: Any, standin: StandIn) -> Any:
+    cluster_id = standin.databricks_workspace.add_cluster(state="RUNNING")
+    body = {"cluster_id": cluster_id, "libraries": [{"pypi": {"package": "x"}}]}
+    told = []
+    for change in (hook.install, hook.uninstall, hook.restart_cluster):
+        change(body)
+        told.append(hook._do_api_call(("GET", "2.0/libraries/cluster-status"), {"cluster_id": cluster_id}))
+    return told
+
+
+def life_of_a_warehouse(hook: Any, standin: StandIn) -> Any:
+    warehouse_id = standin.databricks_workspace.add_warehouse()
+    told: list[Any] = [hook.get_warehouse(warehouse_id)]
+    for change in (hook.start_warehouse, hook.stop_warehouse):
+        change(warehouse_id)
+        told += [plain(hook.get_warehouse_state(warehouse_id)) for _ in range(2)]
+    return told
+
+
+def life_of_a_repo(hook: Any, standin: StandIn) -> Any:
+    made = hook.create_repo(
+        {"url": "https://example.com/a/b.git", "provider": "gitHub", "path": "/Repos/a b"}
+    )
+    found = hook.get_repo_by_path("/Repos/a b")
+    updated = hook.update_repo(found, {"branch": "other"})
+    hook.delete_repo(found)
+    return made, found, updated, hook.get_repo_by_path("/Repos/a b")
+
+
+def rights(hook: Any, standin: StandIn) -> Any:
+    job_id = standin.databricks_jobs.add_job("nightly")
+    mine = {"access_control_list": [{"user_name": "ada", "permission_level": "CAN_MANAGE"}]}
+    told = hook.update_job_permission(job_id, mine)
+    group = {"access_control_list": [{"group_name": "g", "permission_level": "CAN_VIEW"}], "tasks": SUBMITTED}
+    hook.reset_job(job_id, group)
+    return told, hook._do_api_call(("GET", f"2.0/permissions/jobs/{job_id}"))
+
+
+ON_THE_STAND_IN |= {
+    "a cluster": life_of_a_cluster,
+    "a cluster that is none": lambda hook, _: hook.get_cluster_state("x"),
+    "a cluster that runs is not started": lambda hook, standin: hook.start_cluster(
+        {"cluster_id": standin.databricks_workspace.add_cluster(state="RUNNING")}
+    ),
+    "libraries": libraries,
+    "a warehouse": life_of_a_warehouse,
+    "a warehouse that is none": lambda hook, _: hook.get_warehouse("x"),
+    "a repository": life_of_a_repo,
+    "a repository without a provider": lambda hook, _: hook.create_repo({"url": "u"}),
+    "rights": rights,
+    "rights of no job": lambda hook, _: hook.update_job_permission(9, {"access_control_list": []}),
+    "rights that are none": lambda hook, standin: hook.update_job_permission(
+        standin.databricks_jobs.add_job("nightly"), {"access_control_list": [{"user_name": "ada"}]}
+    ),
 }
 
 

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, PermissionDenied, ResourceDoesNotExist
+from databricks.sdk.service.compute import Library, PythonPyPiLibrary
 from databricks.sdk.service.jobs import (
+    JobAccessControlRequest,
+    JobPermissionLevel,
     NotebookTask,
     RunLifeCycleState,
     RunResultState,
@@ -125,3 +128,44 @@ def test_a_service_principal_logs_in_by_discovery(standin: StandIn) -> None:
     client: Any = WorkspaceClient(host=standin.url, client_id="client", client_secret="secret")
     assert client.jobs.get(job_id).settings.name == "mine"
     assert client.current_user.me().user_name == "standin@example.com"
+
+
+def test_clusters_warehouses_libraries_rights_and_repositories(standin: StandIn, client: Any) -> None:
+    world = standin.databricks_workspace
+    cluster_id, warehouse_id = world.add_cluster(), world.add_warehouse()
+    client.clusters.start(cluster_id)
+    assert [client.clusters.get(cluster_id).state.value for _ in range(2)] == ["PENDING", "RUNNING"]
+    client.libraries.install(cluster_id, [Library(pypi=PythonPyPiLibrary(package="x"))])
+    (status,) = client.libraries.cluster_status(cluster_id)
+    assert (status.library.pypi.package, status.status.value) == ("x", "INSTALLED")
+    client.clusters.delete(cluster_id)
+    assert [client.clusters.get(cluster_id).state.value for _ in range(2)] == ["TERMINATING", "TERMINATED"]
+    client.warehouses.start(warehouse_id)
+    assert [client.warehouses.get(warehouse_id).state.value for _ in range(2)] == ["STARTING", "RUNNING"]
+    job_id = standin.databricks_jobs.add_job()
+    may = JobAccessControlRequest(user_name="ada", permission_level=JobPermissionLevel.CAN_VIEW)
+    changed = client.jobs.update_permissions(str(job_id), access_control_list=[may])
+    assert changed == client.jobs.get_permissions(str(job_id))
+    assert [each.user_name for each in changed.access_control_list] == ["standin@example.com", "ada"]
+    repo = client.repos.create(url="https://example.com/a/b.git", provider="gitHub")
+    client.repos.update(repo.id, branch="other")
+    assert client.repos.get(repo.id).branch == "other"
+    assert client.workspace.get_status(repo.path).object_id == repo.id
+    client.repos.delete(repo.id)
+    with pytest.raises(ResourceDoesNotExist):
+        client.workspace.get_status(repo.path)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.clusters.get("x"),
+        lambda client: client.clusters.start("x"),
+        lambda client: client.jobs.update_permissions("1", access_control_list=[]),
+        lambda client: client.warehouses.get("x"),
+        lambda client: client.repos.update(1, branch="b"),
+    ],
+)
+def test_what_is_not_there_is_told(standin: StandIn, client: Any, call: Any) -> None:
+    with pytest.raises((InvalidParameterValue, ResourceDoesNotExist)):
+        call(client)
