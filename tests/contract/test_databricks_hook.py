@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.hooks import databricks as ours
+from airflow_provider_pipehooks.hooks import remote
+from airflow_provider_pipehooks.hooks.transport import AsyncSender
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
 from tests.hooks.recorder import recording
 
@@ -278,10 +281,29 @@ def test_the_same_call_gives_the_same_inside_an_event_loop(name: str, tasks: Any
     assert told[1] == told[0]
 
 
-def test_an_async_call_leaves_nothing_open_outside_of_async_with(for_both: StandIn) -> None:
-    run_id, hook = finished(for_both), ours.DatabricksHook("databricks_both")
-    assert asyncio.run(hook.a_get_run(run_id))["run_id"] == run_id
-    assert hook._async_sender is None
+class Senders(list[Any]):
+    """The senders that are made, in the place of their class."""
+
+    def __call__(self, *given: Any) -> Any:
+        self.append(AsyncSender(*given))
+        return self[-1]
+
+
+@pytest.mark.parametrize(("inside", "made"), [(True, 1), (False, 2)], ids=["inside", "outside"])
+def test_async_calls_share_connections_inside_async_with_and_leave_none_open(
+    inside: bool, made: int, for_both: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, hook, senders = finished(for_both), ours.DatabricksHook("databricks_both"), Senders()
+    monkeypatch.setattr(remote, "AsyncSender", senders)
+
+    async def calls() -> None:
+        async with hook if inside else contextlib.nullcontext():
+            await hook.a_get_run(run_id)
+            await hook.a_get_run_state(run_id)
+
+    asyncio.run(calls())
+    assert len(senders) == made
+    assert all(sender._session.closed for sender in senders)
 
 
 # --- what the stand-in does not play ----------------------------------------------------------------------

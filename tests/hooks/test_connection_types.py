@@ -101,6 +101,17 @@ def test_the_argument_wins_over_the_connection_and_that_over_the_variable(
     assert dbt_target(account_id=3).account_id == 3
 
 
+def test_a_connection_is_read_anew_when_it_is_asked_for(connections: Connect) -> None:
+    connections("conn", **OWN_DBT)
+    hook = DbtCloudHook("conn")
+    assert hook.connection.password == "t"
+    connections("conn", **{**OWN_DBT, "password": "rotated"})
+    assert hook.connection.password == "t"
+    hook.reread()
+    assert hook.connection.password == "rotated"
+    assert header_of(hook.target) == "Token rotated"
+
+
 def test_a_line_break_behind_a_pasted_token_is_dropped(connections: Connect) -> None:
     connections("conn", **{**OWN_DBT, "password": " t\n"})
     assert header_of(dbt_target()) == "Token t"

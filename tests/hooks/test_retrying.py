@@ -10,6 +10,7 @@ import pytest
 from tenacity import (
     stop_after_attempt,
     stop_after_delay,
+    stop_before_delay,
     stop_never,
     wait_chain,
     wait_exponential,
@@ -51,6 +52,8 @@ def pauses(retry_args: Any, most: int = 9, limit: int = 3, delay_s: float = 1.0)
         ({"stop": stop_never, "wait": wait_none()}, [0] * 9),
         ({"stop": stop_after_delay(0)}, []),
         ({"stop": stop_after_delay(0) & stop_after_attempt(2)}, [1]),
+        ({"stop": stop_before_delay(10), "wait": wait_fixed(20)}, []),
+        ({"stop": stop_before_delay(30), "wait": wait_fixed(20)}, [20] * 9),
     ],
 )
 def test_stop_and_wait_count(retry_args: Any, expected: list[float]) -> None:

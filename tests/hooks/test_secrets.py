@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -51,6 +52,8 @@ LOGINS: dict[str, tuple[str, dict[str, Any]]] = {
 def echo() -> Iterator[Raw]:
     def answer(send: Send) -> None:
         request = raw.received.decode()
+        if (basic := re.search(r"Basic (\S+)", request)) is not None:
+            request += base64.b64decode(basic.group(1)).decode()  # some log what they have understood
         texts = ("message", "error_description", "error")
         body = {**dict.fromkeys(texts, request), "status": {"user_message": request}}
         if "/accounts/" not in request:

@@ -85,6 +85,11 @@ def test_an_id_in_a_path_cannot_lead_elsewhere() -> None:
         first(CALLS.permit("5/../6", {}))
 
 
+def test_a_quote_in_a_name_is_no_end_of_it() -> None:
+    request = first(CALLS.pipelines(25, "bob's", None))
+    assert request.params["filter"] == "name LIKE 'bob''s'"
+
+
 def test_a_page_that_comes_again_is_said() -> None:
     with pytest.raises(RemoteCallError, match="same page again: 'p'"):
         drive(CALLS.get_run(7), {"next_page_token": "p"}, {"next_page_token": "p"})
