@@ -148,6 +148,11 @@ def test_lists_in_a_query_are_as_the_api_reads_them() -> None:
     assert dict(request.params) == {"include_related": "a,b", "status__in": "[1, 2]"}
 
 
+def test_what_changes_something_has_a_body_and_no_query() -> None:
+    request = first(DbtCloudCalls().start(5, {"cause": "x"}))
+    assert (dict(request.params), request.json) == ({}, {"cause": "x"})
+
+
 def test_another_account_is_the_one_of_every_request() -> None:
     found = DbtCloudCalls(7).here(DbtCloud().job_id_by_name("p", "e", "j"))
     named = [{"data": [{"id": 3, "name": name}]} for name in "pej"]
