@@ -20,7 +20,6 @@ from airflow_provider_pipehooks.core.arguments import as_id
 from airflow_provider_pipehooks.core.durations import as_seconds
 from airflow_provider_pipehooks.core.errors import AccessDenied, ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.hooks.rate import RateLimit, rate_limits_of
-from airflow_provider_pipehooks.hooks.retrying import Retries, Tried
 from airflow_provider_pipehooks.hooks.transport import AsyncSender, SyncSender
 from airflow_provider_pipehooks.services.base import Answer, Procedure, Request
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_pipehooks.hooks.auth import Auth
     from airflow_provider_pipehooks.hooks.connection import Target
+    from airflow_provider_pipehooks.hooks.retrying import Tried
     from airflow_provider_pipehooks.services.run_pages import RunPages
 
 T = TypeVar("T")
@@ -74,6 +74,9 @@ class RemoteHook(BaseHook, ABC):
         retry_delay: float = 1.0,
         retry_args: Mapping[Any, Any] | None = None,
     ) -> None:
+        # Here: a DAG file that only names an operator makes no calls.
+        from airflow_provider_pipehooks.hooks.retrying import Retries
+
         super().__init__()
         self.conn_id = conn_id
         self.account_id = account_id
