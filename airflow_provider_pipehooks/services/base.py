@@ -27,8 +27,7 @@ class Request:
     :param basic_auth: user and password for this call only; the connection's own token is then left out.
     :param expects: ``json`` an object; ``text`` whatever comes, nothing too.
     :param authorized: send the connection's own credentials.
-    :param idempotent: a call that changes something, and may be sent again when it is not known what became
-        of it.
+    :param idempotent: a POST that may be sent again when it is not known what became of it.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
