@@ -12,6 +12,9 @@ _LINEAGE = "nothing here is told to OpenLineage: use the official hook"
 _ONCE = "sent once: when the answer is lost, an error whose `outcome_unknown` is true"
 _KEPT = "a word that is not known is kept, and is not terminal"
 _NO_WITH = "needs no `async with`"
+_NO_EFFECT = "taken, without effect"
+_RETRY_ARGS = "`stop` and `wait` count, the rest is told of"
+_ALWAYS = f"{_NO_EFFECT}: a run is always found again after a crash"
 
 #: Classes that are not replaced: their import line stays as it is.
 STAYS = {
@@ -88,6 +91,21 @@ REFUSED = {
 
 #: Names that are here with the same signature, and do more, or otherwise.
 MORE = {
+    **{
+        f"{name}.openlineage_inject_{what}_info": _NO_EFFECT
+        for name, what in (
+            ("DbtCloudRunJobOperator", "parent_job"),
+            ("DatabricksRunNowOperator", "parent_job"),
+            ("DatabricksSubmitRunOperator", "parent_job"),
+            ("DatabricksSubmitRunOperator", "transport"),
+        )
+    },
+    "DatabricksRunNowOperator.databricks_retry_args": _RETRY_ARGS,
+    "DatabricksSubmitRunOperator.databricks_retry_args": _RETRY_ARGS,
+    "DatabricksRunNowOperator.durable": _ALWAYS,
+    "DatabricksSubmitRunOperator.durable": _ALWAYS,
+    "DatabricksHook.retry_args": _RETRY_ARGS,
+    "DbtCloudHook.retry_args": _RETRY_ARGS,
     "DatabricksApiError": "a base of `core.errors.RemoteCallError`, of calls without an answer, too",
     "DatabricksOperatorPayloadError": "raised when the DAG is parsed",
     "DbtCloudJobRunException": "a base of `RunFailed`, `RunCancelled`, `RunTimedOut` and `WaitTimedOut`",
