@@ -94,6 +94,12 @@ OPTIONS: Mapping[str, Option] = {
         "Folder of the history of runs: a path, or an address such as s3://aws_default@bucket/history. By "
         "default pipehooks/history in AIRFLOW_HOME.",
     ),
+    "history_retention_days": Option(
+        "float",
+        "0",
+        "How many days the history of runs is kept; older days are deleted by a sync or a compaction. 0 "
+        "keeps all.",
+    ),
     "listener_rules": Option(
         "string", "", "Path of a TOML file that says which transitions of which DAGs call which action."
     ),

@@ -21,3 +21,10 @@ def masked_data(data: Mapping[str, Any]) -> dict[str, Any]:
 
     masked: Any = redact(dict(data))
     return dict(masked)
+
+
+def without_known_secrets(text: str) -> str:
+    """A text without what Airflow knows to be secret, such as the passwords of connections it has read."""
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]
+
+    return str(redact(text))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Folder:
         :raises OSError: it cannot be written.
         """
         if not self.is_local:
-            with (self.path / name).open("wb") as file:
+            with self._reached(), (self.path / name).open("wb") as file:
                 file.write(data)
             return
         self.path.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,9 @@ class Folder:
         :raises OSError: it cannot be read.
         """
         try:
-            found = os.listdir(self.path) if self.is_local else [each.name for each in self.path.iterdir()]
+            with self._reached():
+                listed = os.listdir(self.path) if self.is_local else self.path.iterdir()
+                found = [str(getattr(each, "name", each)) for each in listed]
         except FileNotFoundError:
             return []
         except NotADirectoryError:
@@ -102,7 +105,7 @@ class Folder:
         :raises OSError: it cannot be read.
         """
         try:
-            with (self.path / name).open("rb") as file:
+            with self._reached(), (self.path / name).open("rb") as file:
                 data: bytes = file.read()
                 return data
         except FileNotFoundError:
@@ -114,6 +117,19 @@ class Folder:
         :raises OSError: it cannot be deleted.
         """
         try:
-            (self.path / name).unlink()
+            with self._reached():
+                (self.path / name).unlink()
         except FileNotFoundError:
             return
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """A store that is away, or refuses, fails with errors of its own library."""
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as err:
+            if self.is_local:
+                raise
+            raise OSError(f"{self.path} cannot be reached: {type(err).__name__}: {err}") from err

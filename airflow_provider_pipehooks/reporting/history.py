@@ -1,36 +1,63 @@
-"""Runs as Parquet files: written once, never changed, read together; what was seen last counts.
+"""The history's folder: rows as Parquet files that are written once, never changed, and read together.
 
-``runs/service=dbt_cloud/day=2026-11-28/<when>-<word>.parquet`` below the history's folder, by the day on
-which a run was made (UTC). Two syncs at once write files of their own, and a file is there with all of its
-bytes or not at all, so neither can harm the other.
+``runs/service=dbt_cloud/day=2026-11-28/<when>-<word>-<digest>.parquet`` below the history's folder, by the
+day on which a run was made (UTC), and ``events/...`` by the day of the event. What was seen last counts. Two
+syncs at once write files of their own, and a file is there with all of its bytes or not at all, so neither
+can harm the other.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import secrets
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timezone
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from shutil import rmtree
+from typing import TYPE_CHECKING
 
 from airflow_provider_pipehooks import options
 from airflow_provider_pipehooks.compat.storage import Folder
-from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.reporting.rows import COLUMNS, KEY, Row
+from airflow_provider_pipehooks.reporting.parquet import (
+    ENDING,
+    as_parquet,
+    connect,
+    is_whole,
+    last_of,
+    name_of,
+    query_of,
+    readable,
+)
+from airflow_provider_pipehooks.reporting.rows import RUNS, TABLES, Row, Table
 
 if TYPE_CHECKING:
     import duckdb
 
 log = logging.getLogger(__name__)
 
-_ENDING = ".parquet"
-_UNDATED = "unknown"
+UNDATED = "unknown"
+#: Folders of links that readers hold files by.
+READING = ".reading-"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The files of a service's rows of one day."""
+
+    table: Table
+    service: str
+    day: str
+    folder: Folder
+
+    @property
+    def files(self) -> list[str]:
+        """Their names, sorted."""
+        return [name for name in self.folder.names() if name.endswith(ENDING)]
 
 
 class History:
@@ -43,8 +70,8 @@ class History:
     def __init__(self, path: str | None = None) -> None:
         self.root = Folder(path or default_path())
 
-    def append(self, rows: Iterable[Row]) -> int:
-        """Write rows, a file for each service and day.
+    def append(self, rows: Iterable[Row], table: Table = RUNS) -> int:
+        """Write rows, a file for each service and day, from the oldest day on.
 
         :return: how many.
         :raises OSError: they cannot be written; those of some days may be.
@@ -52,103 +79,136 @@ class History:
         """
         parts: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in rows:
-            parts[row["service"], str(row["created_at"] or _UNDATED)[:10]].append(row)
+            parts[row["service"], str(row[table.day] or UNDATED)[:10]].append(row)
         for (service, day), part in sorted(parts.items()):
-            name = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}{_ENDING}"
-            self._folder(service, day).write(name, as_parquet(part))
+            self.write(self.part(table, service, day), as_parquet(part, table))
         return sum(map(len, parts.values()))
 
+    def write(self, part: Part, data: bytes) -> str:
+        """Write a file.
+
+        :return: its name.
+        :raises OSError: it cannot be written.
+        """
+        name = name_of(data)
+        try:
+            part.folder.write(name, data)
+        except OSError as err:
+            raise OSError(
+                err.errno,
+                f"The history in {self.root} cannot be written: {err.strerror or err}. What was written "
+                "before is kept, and the next sync goes on there",
+            ) from err
+        return name
+
     @contextmanager
-    def open(self, service: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def open(
+        self, service: str | None = None, *, since: date | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to DuckDB in which ``runs`` has each run and task once, as it was seen last.
 
-        A file that cannot be read is left out, with an error in the log that names it.
+        ``events`` has the events of pipelines in the same way. Both stay as they are while it is open. A file
+        that is damaged is left out, with an error in the log that names it.
 
         :param service: only its runs.
+        :param since: only runs and events of this day (UTC) and later ones, and those without a day.
         :raises OSError: the folder cannot be read.
         """
-        with tempfile.TemporaryDirectory() as copies, connect() as db:
-            files = _readable(db, [str(path) for path in self._files(service, Path(copies))])
-            if files:
-                db.read_parquet(files, union_by_name=True).create_view("seen")
-            else:
-                columns = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
-                db.execute(f"CREATE TABLE seen ({columns})")
-            db.execute(
-                f"CREATE VIEW runs AS SELECT * FROM seen QUALIFY row_number() OVER "
-                f"(PARTITION BY {', '.join(KEY)} ORDER BY seen_at DESC) = 1"
-            )
+        with connect() as db, self.holding() as hold:
+            for table in TABLES:
+                for part in self.parts(table, service):
+                    if since is None or part.day == UNDATED or part.day >= since.isoformat():
+                        hold(part)
+                groups = readable(db, hold.take())
+                db.execute(f"CREATE VIEW {table.name} AS {last_of(query_of(groups, table), table)}")
             yield db
 
-    def _folder(self, service: str, day: str) -> Folder:
-        return self.root.folder("runs").folder(f"service={service}").folder(f"day={day}")
+    @contextmanager
+    def holding(self) -> Iterator[Holding]:
+        """Takes hold of files for as long as it is open."""
+        with tempfile.TemporaryDirectory() as copies:
+            holding = Holding(self.root, Path(copies))
+            try:
+                yield holding
+            finally:
+                holding.close()
 
-    def _files(self, service: str | None, copies: Path) -> Iterator[Path]:
-        """The files on this machine; those of an object store are copied."""
-        runs = self.root.folder("runs")
-        for part in [f"service={service}"] if service else runs.names():
-            for day in runs.folder(part).names():
-                folder = runs.folder(part).folder(day)
-                for name in folder.names():
-                    if not name.endswith(_ENDING):
-                        continue
-                    if folder.is_local:
-                        yield folder.path / name
-                    elif (data := folder.read(name)) is not None:
-                        (copy := copies / f"{part}-{day}-{name}").write_bytes(data)
-                        yield copy
+    def part(self, table: Table, service: str, day: str) -> Part:
+        """One of the parts, whether there is something in it or not."""
+        folder = self.root.folder(table.name).folder(f"service={service}").folder(f"day={day}")
+        return Part(table, service, day, folder)
 
+    def parts(self, table: Table, service: str | None = None) -> Iterator[Part]:
+        """Those that there are, by service and day.
 
-def as_parquet(rows: Sequence[Row]) -> bytes:
-    """Rows as a Parquet file."""
-    with tempfile.TemporaryDirectory() as folder, connect() as db:
-        lines, file = Path(folder) / "rows.json", Path(folder) / "rows.parquet"
-        with lines.open("w", encoding="utf-8") as out:
-            out.writelines(json.dumps(row) + "\n" for row in rows)
-        read = db.read_json(str(lines), format="newline_delimited", columns=dict(COLUMNS))
-        read.write_parquet(str(file), compression="zstd")
-        return file.read_bytes()
+        :raises OSError: the folder cannot be read.
+        """
+        whole = self.root.folder(table.name)
+        for named in [f"service={service}"] if service else whole.names():
+            for day in whole.folder(named).names():
+                yield self.part(table, named.partition("=")[2], day.partition("=")[2])
 
 
-@contextmanager
-def connect() -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB in memory, in UTC.
+class Holding:
+    """Files of the history, held: links to those on a disk, copies of those in a store.
 
-    :raises ConfigurationError: it is not installed.
+    A compaction deletes files whose rows it has written into another one. Who has listed the old files and
+    reads them after that would miss both, so the files of a day are listed again when one of them has gone.
     """
-    try:
-        import duckdb
-    except ImportError as err:
-        raise ConfigurationError(
-            "The history of runs needs DuckDB: pip install 'airflow-provider-pipehooks[report]'."
-        ) from err
-    with duckdb.connect() as db:
-        db.execute("SET TimeZone='UTC'")
-        yield db
 
+    def __init__(self, root: Folder, copies: Path) -> None:
+        self._root, self._copies = root, copies
+        self._links: Path | None = None
+        self._numbers = count()
+        self._files: dict[str, str] = {}
+        #: Part and name of files that have not the bytes they were written with.
+        self.damaged: list[tuple[Part, str]] = []
 
-def _readable(db: Any, files: list[str]) -> list[str]:
-    """Those that are whole; each of the others is told of."""
-    if not files or _trouble(db, files) is None:
+    def __call__(self, part: Part) -> dict[str, str]:
+        """Hold the files of a part.
+
+        :return: where each is now -> its name.
+        :raises OSError: they cannot be read.
+        """
+        while True:
+            paths = {name: self._hold(part.folder, name) for name in part.files}
+            if None not in paths.values():
+                break
+        found = {str(path): name for name, path in paths.items() if path and is_whole(path, name)}
+        for name in sorted(paths.keys() - found.values()):
+            log.error("%s/%s is damaged, its rows are left out", part.folder, name)
+            self.damaged.append((part, name))
+        self._files.update({path: f"{part.folder}/{name}" for path, name in found.items()})
+        return found
+
+    def take(self) -> dict[str, str]:
+        """What was held since this was called last: where each file is -> how messages name it."""
+        files, self._files = self._files, {}
         return files
-    good = []
-    for file in files:
-        if (trouble := _trouble(db, [file])) is None:
-            good.append(file)
-        else:
-            log.error("%s cannot be read, its runs are left out: %s", file, trouble)
-    return good
 
+    def _hold(self, folder: Folder, name: str) -> Path | None:
+        """Where the file is read; None where it has gone."""
+        if not folder.is_local:
+            if (data := folder.read(name)) is None:
+                return None
+            copy = self._copies / f"{next(self._numbers)}-{name}"
+            copy.write_bytes(data)
+            return copy
+        file: Path = folder.path / name
+        try:
+            if self._links is None:
+                # In the history's own folder: links do not reach beyond a file system.
+                self._links = Path(tempfile.mkdtemp(prefix=READING, dir=self._root.path))
+            os.link(file, link := self._links / f"{next(self._numbers)}-{name}")
+        except OSError:  # it has gone, may not be linked, or one may only read here
+            return file if file.exists() else None
+        return link
 
-def _trouble(db: Any, files: list[str]) -> Exception | None:
-    """Why files cannot be read, if one of them cannot."""
-    import duckdb
-
-    try:
-        db.execute("SELECT count(*) FROM parquet_file_metadata($1)", [files]).fetchall()
-    except duckdb.Error as err:
-        return err
-    return None
+    def close(self) -> None:
+        """Let go of them."""
+        if self._links is not None:
+            with suppress(OSError):
+                rmtree(self._links)
 
 
 def default_path() -> str:

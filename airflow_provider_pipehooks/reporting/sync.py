@@ -1,48 +1,40 @@
 """Bring the history up to what the remote tells: new runs, those that had not ended, and the last days again.
 
-The first time a whole span is read, a day at a time from the oldest on: what was interrupted goes on there.
+The first time a whole span is read, by days, several at once. What was read is written down as it is read, so
+what was interrupted goes on where something is missing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound
+from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.hooks.registry import calls_of, open_hook, row_of
-from airflow_provider_pipehooks.reporting.history import History
-from airflow_provider_pipehooks.reporting.rows import Row
-from airflow_provider_pipehooks.reporting.rows import row_of as history_row
-from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
-from airflow_provider_pipehooks.services.reading import object_or_empty, objects, text_or_none
-from airflow_provider_pipehooks.services.run_pages import DatabricksRunPages, DbtCloudRunPages, RunPages
+from airflow_provider_pipehooks.reporting.compaction import delete_old, oldest_kept
+from airflow_provider_pipehooks.reporting.coverage import Coverage, Span, days_of, to_read
+from airflow_provider_pipehooks.reporting.history import UNDATED, History
+from airflow_provider_pipehooks.reporting.known import KEPT_DAYS, known_of, mark_gone, set_aside
+from airflow_provider_pipehooks.reporting.listing import Clock, Lister, Told, account_of, side_by_side
+from airflow_provider_pipehooks.reporting.rows import RUNS
+from airflow_provider_pipehooks.reporting.telling import Synced, Telling
 
 if TYPE_CHECKING:
     from airflow_provider_pipehooks.hooks.remote import RemoteHook
-    from airflow_provider_pipehooks.services.base import Service
 
 log = logging.getLogger(__name__)
 
-SERVICES = ("dbt_cloud", "databricks_jobs")
+SERVICES = ("dbt_cloud", "databricks_jobs", "databricks_pipelines")
 _DAY = timedelta(days=1)
-_RELATED = {"include_related": "trigger,job"}
-_IDS_A_REQUEST = 100
-
-
-@dataclass(frozen=True)
-class Synced:
-    """What a sync did.
-
-    :param rows: written, of runs and of tasks.
-    :param since: from when on runs were listed.
-    """
-
-    runs: int
-    rows: int
-    since: datetime
+#: A list may be behind by so much.
+_OVERLAP = timedelta(minutes=5)
+#: Begin and end; the last one of a sync has no end.
+Window = tuple[datetime, "datetime | None"]
 
 
 def sync_history(
@@ -53,114 +45,185 @@ def sync_history(
     history: History | None = None,
     days: float = 60,
     again_days: float = 2,
+    again_hours: float = 24,
+    events: bool = False,
+    retention_days: float | None = None,
     on_day: Callable[[datetime, int], object] | None = None,
+    on_parts: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Synced:
     """Read what is not in the history yet, or may have changed, and append it.
 
-    :param service: ``dbt_cloud`` or ``databricks_jobs``.
-    :param days: how far the first sync goes back; Databricks keeps 60 days, dbt Cloud 365.
-    :param again_days: runs that were made in the days before the newest one are read again: a repair reopens
-        a run that had ended.
-    :param on_day: called after each part with its begin and how many runs it had.
+    :param service: ``dbt_cloud``, ``databricks_jobs`` or ``databricks_pipelines``.
+    :param days: how far the history goes back, what is not there yet is read; Databricks keeps 60 days, dbt
+        Cloud 365.
+    :param again_days: Databricks' runs that were made in the last so many days are read again, each when it
+        was not read for ``again_hours``: a repair reopens a run that had ended. Those that went on, and the
+        newest page, are read again each time.
+    :param events: of pipelines, too.
+    :param retention_days: see :func:`~airflow_provider_pipehooks.reporting.compaction.compact`.
+    :param on_day: called after each part with its begin and how many rows it had.
+    :param on_parts: called with how many parts there are, before the first.
     :raises ConfigurationError: no such service here, or DuckDB is not installed.
     :raises RemoteCallError: the remote refused, or gave no usable answer; what was read until then is kept.
+    :raises OSError: the history cannot be read or written; the same.
     """
     if service not in SERVICES:
         raise ConfigurationError(f"{service!r} has no history here. There are: {', '.join(SERVICES)}.")
-    now = now or datetime.now(timezone.utc)
+    now = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
     history = history or History()
+    telling = Telling(on_parts=on_parts, on_day=on_day)
+    since = now - timedelta(days=min(days, KEPT_DAYS[service]))
+    if oldest := oldest_kept(retention_days, now):
+        since = max(since, datetime.combine(date.fromisoformat(oldest), datetime.min.time(), timezone.utc))
     hook = open_hook(service, conn_id or row_of(service).conn_id, account_id)
-    source = _Source(service, hook, calls_of(service), now)
-    newest, going_on = _known(history, service, source.account)
-    since = max(
-        newest - timedelta(days=again_days) if newest else now - timedelta(days=days), now - 400 * _DAY
-    )
-    seen: set[str] = set()
-    rows = 0
-    for begin, end in _parts(since, now):
-        found = list(source.listed(begin, end))
-        seen |= {row["run_id"] for row in found}
-        rows += history.append(found)
-        if on_day is not None:
-            on_day(begin, len(found))
-    rows += history.append(source.again(going_on - seen))
-    return Synced(runs=len(seen | going_on), rows=rows, since=since)
+    if service == "databricks_pipelines":
+        # Here: who lists runs needs nothing of it.
+        from airflow_provider_pipehooks.reporting.pipelines import PipelineSync
+
+        work: Any = PipelineSync(hook, history, telling, since=since, now=now, events=events)
+    else:
+        # A run of dbt Cloud never goes on again: its retry is another run.
+        again = again_days if service == "databricks_jobs" else 0.0
+        work = _RunSync(
+            service,
+            hook,
+            history,
+            telling,
+            since=since,
+            now=now,
+            again_from=now - timedelta(days=again),
+            fresh_from=now - timedelta(hours=again_hours),
+        )
+    done = _finished(_closing(hook, work))
+    delete_old(history, retention_days=retention_days, now=now)
+    return done
 
 
-def _known(history: History, service: str, account: str) -> tuple[datetime | None, set[str]]:
-    """When the newest run of an account was made, and which had not ended when they were seen."""
-    with history.open(service) as db:
-        newest, open_ids = db.execute(
-            "SELECT max(created_at), list(DISTINCT run_id) FILTER (ended_at IS NULL) FROM runs "
-            "WHERE account = $1 AND task_key = ''",
-            [account],
-        ).fetchall()[0]
-    return newest, set(open_ids or ())
+async def _closing(hook: RemoteHook, work: Any) -> Synced:
+    try:
+        done: Synced = await work.run()
+        return done
+    finally:
+        await hook.aclose()
 
 
-def _parts(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """A long span a day at a time, so that an interrupted sync goes on; a short one is read in one go."""
-    if end - begin <= 4 * _DAY:
-        yield begin, end
-        return
-    while begin < end:
-        yield begin, min(begin + _DAY, end)
-        begin += _DAY
+def _finished(work: Coroutine[Any, Any, Synced]) -> Synced:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    # A notebook, or somebody's callback: there is a loop already, which cannot run another one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
-class _Source:
-    """The runs of one account as rows."""
+class _RunSync:
+    """One sync of the runs of an account."""
 
-    def __init__(self, service: str, hook: RemoteHook, calls: Service, now: datetime) -> None:
-        self.service, self.hook, self.calls, self.now = service, hook, calls, now
-        target = hook.target
-        self.account = str(target.account_id or target.base_url.partition("://")[2])
+    def __init__(
+        self,
+        service: str,
+        hook: RemoteHook,
+        history: History,
+        telling: Telling,
+        *,
+        since: datetime,
+        now: datetime,
+        again_from: datetime,
+        fresh_from: datetime,
+    ) -> None:
+        # Read here: in an event loop it could not be.
+        self._account = account_of(hook)
+        self._service, self._history, self._telling = service, history, telling
+        self._since, self._now, self._again_from = since, now, again_from
+        self._by_pages = service == "databricks_jobs"
+        self._coverage = Coverage(history.root, service, self._account)
+        self._heal()
+        self._windows = self._to_list(fresh_from)
+        newest = self._windows[-1][0]
+        self._known = known_of(
+            history, service, self._account, now=now, before=newest, ended_since=again_from - _DAY
+        )
+        if self._by_pages:
+            self._windows[-1] = (max(self._known.reach(newest), min(since, newest)), None)
+        clock = Clock(now, self._known.last_seen)
+        self._lister = Lister(service, hook, calls_of(service), history, self._known, clock)
+        self._told: set[str] = set()
+        self._rows = 0
 
-    def listed(self, begin: datetime, end: datetime) -> Iterator[Row]:
-        """The runs that were made in a span, and the tasks in them."""
-        for raw in self.hook.each_run(_pages(self.service, begin, end)):
-            yield from self._rows(raw)
+    def _heal(self) -> None:
+        """A file that is damaged is put aside, and its day is read again."""
+        with self._history.holding() as hold:
+            for part in self._history.parts(RUNS, self._service):
+                hold(part)
+            for part, name in hold.damaged:
+                set_aside(part, name)
+                if part.day != UNDATED:
+                    day = datetime.fromisoformat(f"{part.day}T00:00:00+00:00")
+                    self._coverage.forget(day, day + _DAY)
 
-    def again(self, run_ids: set[str]) -> Iterator[Row]:
-        """Runs by id, and the tasks in them; one that is gone stays as it was seen."""
-        if isinstance(self.calls, DatabricksJobs):
-            for run_id in sorted(run_ids):
-                try:
-                    yield from self._rows(self.hook.call(self.calls.whole_run(run_id)))
-                except NotFound:
-                    log.warning("Run %s is gone; the history keeps it as it was seen", run_id)
-            return
-        ids = sorted(map(int, run_ids))
-        for at in range(0, len(ids), _IDS_A_REQUEST):
-            pages = DbtCloudRunPages({"pk__in": ids[at : at + _IDS_A_REQUEST], **_RELATED})
-            for raw in self.hook.each_run(pages):
-                yield from self._rows(raw)
+    def _to_list(self, fresh_from: datetime) -> list[Window]:
+        """The spans to list, oldest first; the last one has no end."""
+        until = self._coverage.until
+        gaps = to_read(
+            self._coverage.spans, self._since, self._now, again_from=self._again_from, fresh_from=fresh_from
+        )
+        windows: list[Window] = []
+        for begin, end in gaps:
+            # Lists may be behind.
+            begin = max(begin - _OVERLAP, self._since)
+            windows += days_of(begin, end) if end - begin > _DAY else [(begin, end)]
+        if windows and windows[-1][1] == self._now:
+            return [*windows[:-1], (windows[-1][0], None)]
+        # Our clock is behind.
+        return [*windows, (until - _OVERLAP if until else self._now, None)]
 
-    def _rows(self, raw: Mapping[str, Any]) -> Iterator[Row]:
-        run = self.calls.parse(raw)
-        about: dict[str, Any] = {"account": self.account, "seen_at": self.now}
-        yield history_row(run, **about, raw=raw, started_by=_started_by(raw))
-        for task in objects(raw.get("tasks")):
-            key = text_or_none(task.get("task_key")) or ""
-            part = self.calls.parse(task)
-            yield {
-                **history_row(part, **about, task_key=key),
-                "run_id": str(run.run_id),
-                "attempt": 1 + (task.get("attempt_number") or 0),
-                "job_id": None if run.job_id is None else str(run.job_id),
-                "job_name": run.name,
-            }
+    async def run(self) -> Synced:
+        old = {run_id: made for run_id, made in self._known.open.items() if not _is_in(made, self._windows)}
+        self._telling.parts(len(self._windows) + bool(old))
+        await side_by_side(partial(self._window, *window) for window in self._windows)
+        since = self._windows[0][0]
+        if old:
+            oldest, before = min(filter(None, old.values()), default=since), self._rows
+            await self._again(old)
+            self._telling.day(self._service, oldest, self._rows - before)
+        return Synced(runs=len(self._told), rows=self._rows, since=since)
+
+    async def _window(self, begin: datetime, end: datetime | None) -> None:
+        told = await self._lister.made_between(begin, end)
+        self._took(told)
+        # By both clocks, when the list began: what is made while it is read may not be on it.
+        until = min(filter(None, (end, told.asked_at, self._now)))
+        if until > begin:
+            self._coverage.add(Span(begin, until, self._now), settled=self._again_from - _DAY)
+        self._telling.day(self._service, begin, told.rows)
+
+    async def _again(self, runs: Mapping[str, datetime | None]) -> None:
+        """Runs that had not ended, as they are now."""
+        left = runs.keys() - self._told
+        times = [made for run_id in left if (made := runs[run_id]) is not None]
+        if self._by_pages and len(times) > 1:
+            # Those that still go on are few pages; the others are read one by one.
+            self._took(await self._lister.going_on(min(times), max(times)))
+            left -= self._told
+        await side_by_side(partial(self._by_id, ids) for ids in self._lister.batches(left))
+        self._rows += mark_gone(
+            self._history,
+            self._service,
+            self._account,
+            left - self._told,
+            since=min(times, default=self._since).date(),
+            at=self._lister.clock(),
+        )
+
+    async def _by_id(self, run_ids: list[str]) -> None:
+        self._took(await self._lister.by_id(run_ids))
+
+    def _took(self, told: Told) -> None:
+        self._told |= told.run_ids
+        self._rows += told.rows
 
 
-def _pages(service: str, begin: datetime, end: datetime) -> RunPages:
-    if service == "databricks_jobs":
-        times = {"start_time_from": begin, "start_time_to": end}
-        return DatabricksRunPages({**times, "expand_tasks": True})
-    return DbtCloudRunPages({"created_at__range": [begin, end], **_RELATED})
-
-
-def _started_by(raw: Mapping[str, Any]) -> str | None:
-    """The service's word for what triggered a run."""
-    trigger = raw.get("trigger")
-    return text_or_none(trigger) or text_or_none(object_or_empty(trigger).get("cause_category"))
+def _is_in(made: datetime | None, windows: Sequence[Window]) -> bool:
+    return made is not None and any(begin <= made and (end is None or made <= end) for begin, end in windows)
