@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "outbox": ("notifications.command", "send the alerts that lie in the outbox, or list them"),
     "check": ("checks.command", "try the connections and the way of an alert, before the first incident"),
     "history": ("reporting.command", "remember the runs of dbt Cloud and Databricks as files"),
+    "runs": ("reporting.runs_command", "list or follow the runs of dbt Cloud or Databricks"),
     "demo": ("demo.command", "run the example DAGs on a real Airflow against the stand-in"),
 }
 

@@ -20,6 +20,7 @@ from airflow_provider_pipehooks.standin.databricks_jobs.model import (
 from airflow_provider_pipehooks.standin.databricks_jobs.progress import Look
 from airflow_provider_pipehooks.standin.databricks_jobs.states import OUTCOMES, TERMINAL, Outcome
 from airflow_provider_pipehooks.standin.databricks_jobs.tasks import expand_only
+from airflow_provider_pipehooks.standin.past import PastRun
 from airflow_provider_pipehooks.standin.plan import Plan
 
 # Real ids have fifteen digits; a client that keeps them in 32 bits should notice here.
@@ -92,6 +93,26 @@ class Runs:
         self.open_round(run, run.plans.take(), keys)
         job.run_ids.add(run.run_id)
         self._admit(run, job)
+        return run
+
+    def past_run(self, past: PastRun) -> Run:
+        """Make a run as it was.
+
+        :raises ApiError: no such job.
+        :raises ValueError: no such outcome.
+        """
+        job = self.job(past.job_id)
+        plan = Plan(outcome=past.outcome, message=past.message, hold=past.ended_at is None)
+        run = self._new_run(
+            past.job_id, "JOB_RUN", job.settings["name"], {}, job.settings, Plans((plan,)), job
+        )
+        round_ = self.open_round(run, plan, [spec["task_key"] for spec in job.settings.get("tasks") or []])
+        run.started_ms = round_.started_ms = int(past.made_at * 1000)
+        round_.begun_s, run.queue_ms = past.started_at, int(past.queued_s * 1000)
+        job.run_ids.add(run.run_id)
+        if past.ended_at is not None:
+            progress.finish(run, None, int(past.ended_at * 1000))
+            self.active_ids.discard(run.run_id)
         return run
 
     def submit(self, body: Json, specs: list[Json]) -> Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from airflow_provider_pipehooks.standin.databricks_jobs.errors import invalid, no_such_run, wrong_state
@@ -20,6 +21,7 @@ from airflow_provider_pipehooks.standin.databricks_jobs.model import (
 from airflow_provider_pipehooks.standin.databricks_jobs.runs import Runs
 from airflow_provider_pipehooks.standin.databricks_jobs.states import outcome
 from airflow_provider_pipehooks.standin.databricks_jobs.tasks import read_tasks, to_rerun
+from airflow_provider_pipehooks.standin.past import PastRun
 from airflow_provider_pipehooks.standin.plan import Plan
 
 
@@ -88,6 +90,22 @@ class World(Runs, Logins):
         """Start a run as a client would, and return its id."""
         with self.lock:
             return self.run_now({"job_id": job_id}).run_id
+
+    def add_past_runs(self, runs: Iterable[PastRun]) -> list[int]:
+        """Runs as they were, whatever the limits of their jobs; they have to be older than later ones.
+
+        :return: their ids, the oldest run first.
+        :raises ApiError: no such job.
+        :raises ValueError: no such outcome, or there is a newer run already: lists go by ids.
+        """
+        with self.lock:
+            ordered = sorted(runs, key=lambda past: past.made_at)
+            newest_ms = max((self.runs[id_].started_ms for id_ in islice(self.run_ids.older(), 1)), default=0)
+            if ordered and ordered[0].made_at * 1000 < newest_ms:
+                raise ValueError(
+                    "databricks_jobs: there is a newer run already. Add past runs before others."
+                )
+            return [self.past_run(past).run_id for past in ordered]
 
     def set_plan(self, run_id: int, plan: Plan) -> None:
         """Let a run go on by another plan; its polls and seconds count from now.

@@ -122,5 +122,7 @@ def candidate_runs(call: Call) -> Iterable[Run]:
         return [runs[run_id] for run_id in wanted if run_id in runs]
     if "id__gt" in values:
         return takewhile(lambda run: run.id > values["id__gt"], reversed(runs.values()))
+    if "created_at__range" in values:
+        return call.world.made_between(*values["created_at__range"])
     job = call.world.jobs.get(values.get("job_definition_id", -1))
     return list(runs.values()) if job is None else [runs[run_id] for run_id in job.run_ids]

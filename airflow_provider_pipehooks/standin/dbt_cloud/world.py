@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
+from operator import attrgetter
 from typing import Any, Protocol
 
 from airflow_provider_pipehooks.standin.dbt_cloud.defined import Environment, Job, Project, as_plan, runs_dbt
 from airflow_provider_pipehooks.standin.dbt_cloud.retrying import commands_of, not_supported_reason
 from airflow_provider_pipehooks.standin.dbt_cloud.run import RUNNING, Run, path_of
+from airflow_provider_pipehooks.standin.past import PastRun
 from airflow_provider_pipehooks.standin.plan import Plan
+
+_made_at = attrgetter("created_at")
 
 DEFAULT_ACCOUNT = 1
 FIRST_JOB = 101
@@ -60,6 +65,7 @@ class World:
             #: As they were when last looked at; `runs` moves them first.
             self.known_runs: dict[int, Run] = {}
             self._active: dict[int, Run] = {}
+            self._by_time: list[Run] = []
             self.add_job("nightly build", id=FIRST_JOB)
             self.add_job("hourly build", id=FIRST_JOB + 1)
 
@@ -176,6 +182,52 @@ class World:
             job.run_ids.append(run.id)
             self._enqueue(job, run)
             return run.id
+
+    def add_past_runs(self, runs: Iterable[PastRun]) -> list[int]:
+        """Runs as they were, those of one job side by side if need be.
+
+        :return: their ids, the oldest run first.
+        :raises ValueError: no such outcome.
+        """
+        with self.lock:
+            return [self._past_run(past).id for past in sorted(runs, key=lambda past: past.made_at)]
+
+    def _past_run(self, past: PastRun) -> Run:
+        job = self.jobs[past.job_id]
+        # Without steps, which would be made up for each one that is listed.
+        details = {"steps": ()}
+        plan = Plan(outcome=past.outcome, message=past.message, hold=past.run_s is None, details=details)
+        path_of(plan)
+        run = Run(
+            id=max(FIRST_RUN, next(reversed(self.known_runs), 0) + 1),
+            account_id=job.account_id,
+            project_id=job.project_id,
+            environment_id=job.environment_id,
+            job_id=job.id,
+            plan=plan,
+            trigger={"cause": past.started_by, "cause_category": past.started_by},
+            commands=job.execute_steps,
+            created_at=past.made_at,
+            dbt_version=job.dbt_version,
+            timeout_seconds=job.timeout_seconds,
+        )
+        run.dequeue(past.made_at)
+        run.enter(RUNNING, past.started_at)
+        if past.ended_at is not None:
+            run.enter(path_of(plan)[-1], past.ended_at)
+        else:
+            self._active[run.id] = run
+        self.known_runs[run.id] = run
+        job.run_ids.append(run.id)
+        return run
+
+    def made_between(self, begin: float, end: float) -> list[Run]:
+        """Runs by when they were made, both ends included; looking here is not a poll."""
+        with self.lock:
+            if len(self._by_time) != len(self.known_runs):
+                self._by_time = sorted(self.known_runs.values(), key=_made_at)
+            first = bisect_left(self._by_time, begin, key=_made_at)
+            return self._by_time[first : bisect_right(self._by_time, end, key=_made_at)]
 
     def _enqueue(self, job: Job, run: Run) -> None:
         if not job.one_at_a_time:
