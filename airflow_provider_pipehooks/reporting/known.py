@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 KEPT_DAYS: Mapping[str, int] = {"dbt_cloud": 365, "databricks_jobs": 60, "databricks_pipelines": 60}
 #: A run that the remote does not know is asked for again for so long: it may be in trouble itself.
 GONE_FOR = timedelta(days=1)
+_DAY = timedelta(days=1)
 #: Of Databricks' lists.
 PAGE = 25
 ENDED = ", ".join(f"'{state.name.lower()}'" for state in sorted(TERMINAL))
@@ -45,14 +46,15 @@ class Known:
     def reach(self, before: datetime) -> datetime:
         """From when on Databricks' runs are listed: at least a page of those before.
 
-        So far that reading the open ones takes the fewest requests: a page tells 25 runs, and a request for
-        one run tells one.
+        So far that the open ones take the fewest requests. A page tells 25 runs, and a request for one run
+        tells one; those that went on for a day go on, and a page tells 25 of them alone.
         """
-        ranked = sorted((rank, run_id) for run_id, rank in self.ranks.items())
-        reach, cost = (self.page or before), 1 + sum(rank > PAGE for rank, _ in ranked)
-        for number, (rank, run_id) in enumerate(ranked, start=1):
-            made, pages = self.open[run_id], ceil(rank / PAGE) + len(ranked) - number
-            if rank > PAGE and made is not None and pages < cost:
+        ranked = sorted((rank, self.open[run_id] or before) for run_id, rank in self.ranks.items())
+        alone = [1 if made > before - _DAY else 1 / PAGE for _, made in ranked]
+        reach, cost = self.page or before, 1 + sum(alone)
+        for at, (rank, made) in enumerate(ranked):
+            pages = ceil(rank / PAGE) + sum(alone[at + 1 :])
+            if rank > PAGE and pages < cost:
                 reach, cost = made, pages
         return min(reach, before)
 

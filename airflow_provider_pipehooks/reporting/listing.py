@@ -144,7 +144,8 @@ class Lister:
     async def by_id(self, run_ids: Sequence[str]) -> Told:
         """Runs by their ids, written; those that have gone are not told."""
         if not isinstance(self.calls, DatabricksJobs):
-            return await self._list(DbtCloudRunPages({"pk__in": list(map(int, run_ids)), **_RELATED}))
+            pages = DbtCloudRunPages({"pk__in": list(map(int, run_ids)), **_RELATED})
+            return await self._list(pages, pages_at_most=1)
         writer, found = Writer(self.history), set[str]()
         for run_id in run_ids:
             try:
@@ -161,11 +162,11 @@ class Lister:
         ids = sorted(run_ids)
         return [ids[at : at + size] for at in range(0, len(ids), size)]
 
-    async def _list(self, pages: RunPages) -> Told:
+    async def _list(self, pages: RunPages, *, pages_at_most: int | None = None) -> Told:
         writer, asked_at = Writer(self.history), list[datetime]()
         told: set[int | None] = set()
         found: set[str] = set()
-        async for raw in self._each(pages, asked_at):
+        async for raw in self._each(pages, asked_at, pages_at_most):
             if (run_id := id_of(raw, pages.key)) in told and run_id is not None:
                 continue
             told.add(run_id)
@@ -175,9 +176,13 @@ class Lister:
         await writer.flush()
         return Told(frozenset(found), writer.written, asked_at[0] if asked_at else None)
 
-    async def _each(self, pages: RunPages, asked_at: list[datetime]) -> AsyncIterator[Mapping[str, Any]]:
+    async def _each(
+        self, pages: RunPages, asked_at: list[datetime], at_most: int | None
+    ) -> AsyncIterator[Mapping[str, Any]]:
         rest: Mapping[str, str] | None = {}
-        while rest is not None:
+        read = 0
+        while rest is not None and read != at_most:
+            read += 1
             page = await self.hook.acall(noting(pages.page(rest), asked_at))
             for raw in page.runs:
                 yield raw

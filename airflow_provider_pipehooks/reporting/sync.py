@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
@@ -180,15 +180,12 @@ class _RunSync:
         return [*windows, (until - _OVERLAP if until else self._now, None)]
 
     async def run(self) -> Synced:
-        old = {run_id: made for run_id, made in self._known.open.items() if not _is_in(made, self._windows)}
-        self._telling.parts(len(self._windows) + bool(old))
+        self._telling.parts(len(self._windows))
         await side_by_side(partial(self._window, *window) for window in self._windows)
-        since = self._windows[0][0]
-        if old:
-            oldest, before = min(filter(None, old.values()), default=since), self._rows
-            await self._again(old)
-            self._telling.day(self._service, oldest, self._rows - before)
-        return Synced(runs=len(self._told), rows=self._rows, since=since)
+        # Those that no list has told: they are further back, or have gone.
+        if left := {run_id: made for run_id, made in self._known.open.items() if run_id not in self._told}:
+            await self._again(left)
+        return Synced(runs=len(self._told), rows=self._rows, since=self._windows[0][0])
 
     async def _window(self, begin: datetime, end: datetime | None) -> None:
         told = await self._lister.made_between(begin, end)
@@ -201,11 +198,12 @@ class _RunSync:
 
     async def _again(self, runs: Mapping[str, datetime | None]) -> None:
         """Runs that had not ended, as they are now."""
-        left = runs.keys() - self._told
-        times = [made for run_id in left if (made := runs[run_id]) is not None]
+        before, times = self._rows, [made for made in runs.values() if made is not None]
+        oldest = min(times, default=self._since)
+        left = set(runs)
         if self._by_pages and len(times) > 1:
             # Those that still go on are few pages; the others are read one by one.
-            self._took(await self._lister.going_on(min(times), max(times)))
+            self._took(await self._lister.going_on(oldest, max(times)))
             left -= self._told
         await side_by_side(partial(self._by_id, ids) for ids in self._lister.batches(left))
         self._rows += mark_gone(
@@ -213,9 +211,10 @@ class _RunSync:
             self._service,
             self._account,
             left - self._told,
-            since=min(times, default=self._since).date(),
+            since=oldest.date(),
             at=self._lister.clock(),
         )
+        self._telling.day(self._service, oldest, self._rows - before)
 
     async def _by_id(self, run_ids: list[str]) -> None:
         self._took(await self._lister.by_id(run_ids))
@@ -223,7 +222,3 @@ class _RunSync:
     def _took(self, told: Told) -> None:
         self._told |= told.run_ids
         self._rows += told.rows
-
-
-def _is_in(made: datetime | None, windows: Sequence[Window]) -> bool:
-    return made is not None and any(begin <= made and (end is None or made <= end) for begin, end in windows)
