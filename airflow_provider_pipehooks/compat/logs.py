@@ -1,9 +1,11 @@
-"""The socket that a triggerer's log lines go through (read in Airflow 3.3.2)."""
+"""Where this process's log lines go: a triggerer's socket, a command's output (read in Airflow 3.3.2)."""
 
 from __future__ import annotations
 
 import select
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -23,3 +25,17 @@ def log_has_room() -> bool:
         poll.register(log_io.fileno(), select.POLLOUT)
         return bool(poll.poll(0))
     return True
+
+
+@contextmanager
+def logs_beside_output() -> Iterator[None]:
+    """In here new loggers write to standard error: elsewhere they would be among a command's lines."""
+    factory: Any = structlog.get_config().get("logger_factory")
+    if getattr(factory, "io", factory) is not None:  # somewhere else already, or not Airflow's
+        yield
+        return
+    factory.io = sys.stderr
+    try:
+        yield
+    finally:
+        factory.io = None

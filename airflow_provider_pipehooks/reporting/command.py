@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from airflow_provider_pipehooks.compat.logs import logs_beside_output
 from airflow_provider_pipehooks.compat.stored import with_stored
 from airflow_provider_pipehooks.core.errors import PipehooksError
 from airflow_provider_pipehooks.reporting import lakeflow_command
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sync(given: argparse.Namespace) -> int:
-    with with_stored(), _shown() as telling:
+    with logs_beside_output(), with_stored(), _shown() as telling:
         done = sync_history(
             given.service,
             given.conn_id,

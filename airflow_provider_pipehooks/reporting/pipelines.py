@@ -137,8 +137,8 @@ class PipelineSync:
             )
             self._told = dict(
                 db.execute(
-                    "SELECT pipeline_id, max(at) FROM events WHERE account = $1 AND at IS NOT NULL "
-                    "AND at <= $2 GROUP BY 1",
+                    "SELECT pipeline_id, max(told_at) FROM events WHERE account = $1 AND told_at <= $2 "
+                    "GROUP BY 1",
                     [self._account, now],
                 ).fetchall()
             )

@@ -56,7 +56,7 @@ EVENT_COLUMNS: Mapping[str, str] = {
     "pipeline_id": "VARCHAR",
     "event_id": "VARCHAR",
     "update_id": "VARCHAR",
-    "at": "TIMESTAMPTZ",
+    "told_at": "TIMESTAMPTZ",
     "level": "VARCHAR",
     "event_type": "VARCHAR",
     "maturity_level": "VARCHAR",
@@ -85,7 +85,7 @@ class Table:
 
 
 RUNS = Table("runs", COLUMNS, KEY, "created_at")
-EVENTS = Table("events", EVENT_COLUMNS, EVENT_KEY, "at")
+EVENTS = Table("events", EVENT_COLUMNS, EVENT_KEY, "told_at")
 TABLES = (RUNS, EVENTS)
 
 
@@ -140,7 +140,7 @@ def event_row(event: Mapping[str, Any], *, account: str, pipeline_id: str, seen_
         "pipeline_id": pipeline_id,
         "event_id": _words(event.get("id"), LONGEST_NAME) or f"{digest_of(event):016x}",
         "update_id": _words(origin.get("update_id"), LONGEST_NAME),
-        "at": _text(time_from_text(event.get("timestamp"))),
+        "told_at": _text(time_from_text(event.get("timestamp"))),
         **{name: _words(event.get(name), LONGEST_NAME) for name in ("level", "event_type", "maturity_level")},
         **{name: _words(origin.get(name), LONGEST_NAME) for name in ("flow_name", "dataset_name")},
         "message": _words(event.get("message"), LONGEST_MESSAGE),

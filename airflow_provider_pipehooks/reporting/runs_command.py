@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from airflow_provider_pipehooks.compat.logs import logs_beside_output
 from airflow_provider_pipehooks.compat.stored import with_stored
 from airflow_provider_pipehooks.core.errors import PipehooksError, RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
@@ -38,7 +39,7 @@ def run(argv: list[str], *, sleep: Callable[[float], None] = time.sleep) -> int:
     """
     given = _parser().parse_args(argv)
     try:
-        with with_stored():
+        with logs_beside_output(), with_stored():
             hook = open_hook(given.service, given.conn_id or row_of(given.service).conn_id, given.account_id)
             wanted = _wanted(given, hook)
             if given.follow:

@@ -100,7 +100,8 @@ def test_files_that_go_while_they_are_listed_are_listed_again(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(history)
-    link, compacted = os.link, []
+    link = os.link
+    compacted: list[bool] = []
 
     def late(*given: Path) -> None:
         if not compacted:
@@ -148,7 +149,7 @@ def test_two_compactions_at_once_do_no_harm(history: History, at: int) -> None:
 
 def test_a_sync_meanwhile_loses_nothing(history: History) -> None:
     fill(history)
-    added = []
+    added: list[bool] = []
 
     def append(number: int) -> None:
         if number == 1 and not added:

@@ -105,7 +105,8 @@ def test_who_may_only_read_reads(history: History, monkeypatch: pytest.MonkeyPat
 
 def test_a_full_disk_is_said_and_nothing_is_lost(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(history)
-    write, written = Folder.write, []
+    write = Folder.write
+    written: list[str] = []
 
     def full(folder: Folder, name: str, data: bytes) -> None:
         if written:
@@ -127,7 +128,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(history: History, monkeypatch: 
 # --- object stores ----------------------------------------------------------------------------------------
 
 
-class Away(MemoryFileSystem):  # type: ignore[misc]
+class Away(MemoryFileSystem):
     """A store that does not answer, in its library's own words."""
 
     def ls(self, *given: object, **named: object) -> None:

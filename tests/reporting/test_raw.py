@@ -110,7 +110,7 @@ def test_no_secret_comes_into_a_file(standin: StandIn, history: History, service
 
 
 def test_hostile_rows_are_read_as_they_were_written(history: History, tmp_path: Path) -> None:
-    hostile = {
+    hostile: dict[str, Any] = {
         "job_name": "'; DROP TABLE runs; -- <script>\x1b[31m",
         "message": "x" * 5_000_000,
         "raw": kept({"number": 2**70, "text": "\x00\ud800", "big": "y" * 900_000}),
