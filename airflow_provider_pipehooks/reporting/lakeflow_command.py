@@ -11,8 +11,9 @@ from typing import Any
 
 from airflow_provider_pipehooks.compat.stored import with_stored
 from airflow_provider_pipehooks.core.errors import ConfigurationError, PipehooksError
-from airflow_provider_pipehooks.reporting.history import History, connect
+from airflow_provider_pipehooks.reporting.history import History
 from airflow_provider_pipehooks.reporting.lakeflow import QUERIES, export_lakeflow, open_lakeflow
+from airflow_provider_pipehooks.reporting.parquet import connect
 
 COMMANDS = ("export", "query")
 

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.reporting.databricks_sql import MACROS, to_duckdb
-from airflow_provider_pipehooks.reporting.history import connect
+from airflow_provider_pipehooks.reporting.parquet import connect
 
 
 @pytest.fixture(scope="module")
