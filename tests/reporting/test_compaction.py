@@ -104,7 +104,7 @@ def test_files_that_go_while_they_are_listed_are_listed_again(
     compacted: list[bool] = []
 
     def late(*given: Path) -> None:
-        if not compacted:
+        if not compacted and "day=2026-11-28" in str(given[0]):
             compacted.append(True)
             compact(History(str(history.root)))
         link(*given)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.reporting import listing
 from airflow_provider_pipehooks.reporting.history import History
 from airflow_provider_pipehooks.reporting.sync import sync_history
 from airflow_provider_pipehooks.standin import Fault, Plan, StandIn
@@ -129,6 +130,30 @@ def test_an_interrupted_sync_goes_on(standin: StandIn, history: History) -> None
     sync(history, events=True)
     assert len(rows(history, "run_id")) == 12
     assert len(rows(history, "event_id", "events")) == sum(len(world.pipelines[each].log) for each in ids)
+
+
+def test_updates_are_written_from_the_oldest_on(standin: StandIn, history: History) -> None:
+    """The newest that is known says from where on they are new."""
+    world = standin.databricks_pipelines
+    pipeline_id = world.add_pipeline("shop")
+    for _ in range(4):
+        world.start(pipeline_id)
+    append, left = History.append, 2
+
+    def full(history: History, *given: Any) -> int:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError("No space left on device")
+        return append(history, *given)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(listing, "_ROWS_A_FILE", 1)
+        patch.setattr(History, "append", full)
+        sync(history)
+    assert len(rows(history, "run_id")) == 2
+    sync(history)
+    assert len(rows(history, "run_id")) == 4
 
 
 def test_a_pipeline_that_goes_meanwhile_is_left_out(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_pipehooks.core.errors import RemoteCallError
+from airflow_provider_pipehooks.reporting import listing
 from airflow_provider_pipehooks.reporting.coverage import Coverage
 from airflow_provider_pipehooks.reporting.history import History
 from airflow_provider_pipehooks.reporting.sync import sync_history
@@ -253,17 +254,27 @@ def test_an_interrupted_sync_goes_on_where_something_is_missing(
     assert sorted(run_id for (run_id,) in rows(history, "run_id", task_key="")) == sorted(made)
 
 
-@pytest.mark.parametrize("jump_days", [400, 30, -30, -400])
+@pytest.mark.parametrize("jump_days", [400, 2, -2, -400])
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_clock_that_jumps_hides_no_run(
     standin: StandIn, history: History, service: str, jump_days: int
 ) -> None:
-    past(standin, service, 2)
-    sync_history(service, history=history, days=3)
-    sync_history(service, history=history, days=3, now=datetime.now(timezone.utc) + jump_days * DAY)
+    past(standin, service, *(2 + number / 100 for number in range(25)))
+    sync_history(service, history=history, days=4)
+    sync_history(service, history=history, days=4, now=datetime.now(timezone.utc) + jump_days * DAY)
     make(standin, service, Plan(outcome="error" if service == "dbt_cloud" else "failed"))
-    sync_history(service, history=history, days=3)
-    assert rows(history, "state", task_key="") == [("error",), ("success",)]
+    sync_history(service, history=history, days=4)
+    assert rows(history, "count(*)", state="error", task_key="") == [(1,)]
+
+
+def test_a_remote_whose_clock_is_ahead_hides_no_run(
+    standin: StandIn, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "date_of", lambda answer: datetime.now(timezone.utc) + 30 * DAY)
+    for _ in range(2):
+        make(standin, "dbt_cloud", Plan())
+        sync_history("dbt_cloud", history=history, days=1)
+    assert len(rows(history, "run_id")) == 2
 
 
 @pytest.mark.parametrize("service", SERVICES)
