@@ -164,7 +164,14 @@ def one_of(*words: str) -> Reader:
 
 def as_hook_params(value: Any, what: str) -> dict[str, Any]:
     """What every service's hook takes, besides connection and account."""
-    given = as_object(value, what)
+    # Tenacity's objects, which no JSON can hold, are read when the hook is opened.
+    aside = (
+        {"retry_args": value["retry_args"]} if isinstance(value, Mapping) and "retry_args" in value else {}
+    )
+    given = {
+        **as_object({name: value[name] for name in value if name not in aside} if aside else value, what)
+    }
+    given |= aside
     for name, item in given.items():
         if name not in _HOOK_PARAMS:
             raise ConfigurationError(f"{what} has no {name!r}. Known are {', '.join(_HOOK_PARAMS)}.")

@@ -21,14 +21,15 @@ class Body:
     """The body of an answer while it comes in, unpacked no further than it may be long.
 
     :param encoding: the answer's ``Content-Encoding``.
+    :param longest: bytes, unpacked.
     """
 
-    def __init__(self, encoding: str | None) -> None:
+    def __init__(self, encoding: str | None, longest: int | None = None) -> None:
         packed = (encoding or "").strip().lower()
         is_packed = packed in ("gzip", "x-gzip", "deflate")
         self._unpacker = zlib.decompressobj(_ANY_HEADER) if is_packed else None
         self._parts: list[bytes] = []
-        self._left = LONGEST_BODY
+        self._left = self._longest = longest or LONGEST_BODY
 
     def add(self, data: bytes) -> None:
         """Take what has come.
@@ -50,7 +51,7 @@ class Body:
     def _keep(self, data: bytes) -> None:
         self._left -= len(data)
         if self._left < 0:
-            raise Unreadable(f"more than {LONGEST_BODY / 2**20:.0f} MB, which is not read")
+            raise Unreadable(f"more than {self._longest / 2**20:.0f} MB, which is not read")
         self._parts.append(data)
 
     def text(self) -> str:

@@ -70,7 +70,7 @@ class SyncSender:
                 proxies=dict(self._target.proxies) or None,
                 stream=True,
             ) as response:
-                body = Body(response.headers.get("Content-Encoding"))
+                body = Body(response.headers.get("Content-Encoding"), request.longest)
                 for data in response.raw.stream(CHUNK, decode_content=False):
                     body.add(data)
         except Unreadable as err:
@@ -117,7 +117,7 @@ class AsyncSender:
                 proxy=self._proxy_of(url),
                 allow_redirects=False,
             ) as response:
-                body = Body(response.headers.get("Content-Encoding"))
+                body = Body(response.headers.get("Content-Encoding"), request.longest)
                 async for data in response.content.iter_chunked(CHUNK):
                     body.add(data)
         except Unreadable as err:

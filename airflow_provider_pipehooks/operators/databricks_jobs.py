@@ -19,6 +19,7 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCal
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.operators.databricks_run import DatabricksRunOperator
 from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
+from airflow_provider_pipehooks.tasks.joining import deferring
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -273,6 +274,34 @@ class DatabricksSubmitRunOperator(DatabricksRunOperator):
         return self._started_run(
             self.hook.call(self.service.submit({"idempotency_token": intent.token, **self._body}))
         )
+
+
+class DatabricksRunNowOperatorAsync(DatabricksRunNowOperator):
+    """The name that astronomer-providers gave to ``deferrable=True``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**deferring(self, kwargs))
+
+
+class DatabricksSubmitRunOperatorAsync(DatabricksSubmitRunOperator):
+    """The name that astronomer-providers gave to ``deferrable=True``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**deferring(self, kwargs))
+
+
+class DatabricksRunNowDeferrableOperator(DatabricksRunNowOperator):
+    """The name that the official provider gave to ``deferrable=True`` until its version 7."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**deferring(self, kwargs))
+
+
+class DatabricksSubmitRunDeferrableOperator(DatabricksSubmitRunOperator):
+    """The name that the official provider gave to ``deferrable=True`` until its version 7."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**deferring(self, kwargs))
 
 
 def _fill_in(task: Mapping[str, Any], params: Mapping[str, str]) -> None:

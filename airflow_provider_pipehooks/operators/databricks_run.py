@@ -14,11 +14,12 @@ from airflow_provider_pipehooks.core.arguments import (
     as_object,
     as_parameters,
 )
-from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
+from airflow_provider_pipehooks.core.errors import RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.operators.remote_run import OnCancel, RemoteRunOperator
 from airflow_provider_pipehooks.tasks.arguments import HasBody
+from airflow_provider_pipehooks.tasks.joining import asked_for
 
 
 class DatabricksRunOperator(HasBody, RemoteRunOperator):
@@ -29,10 +30,12 @@ class DatabricksRunOperator(HasBody, RemoteRunOperator):
     :param polling_period_seconds: seconds between two looks.
     :param databricks_retry_limit: tries of one call that may be repeated.
     :param databricks_retry_delay: seconds before its second try; doubled for each further one.
-    :param databricks_retry_args: refused; use the two above.
+    :param databricks_retry_args: tenacity's ``stop`` and ``wait``, instead of the two above.
     :param timeout: seconds to wait for the end; None waits for ever. When over, the run is cancelled.
     :param success_with_failures: end as a success when the run ended as SUCCESS_WITH_FAILURES.
     :param durable: accepted and ignored: a run is always found again after a crash.
+    :param openlineage_inject_parent_job_info: accepted and ignored, with a word in the log.
+    :param openlineage_inject_transport_info: accepted and ignored, with a word in the log.
     """
 
     service_name: ClassVar[str] = "databricks_jobs"
@@ -51,6 +54,8 @@ class DatabricksRunOperator(HasBody, RemoteRunOperator):
         "json": as_object,
     }
 
+    polling_period_seconds: float | timedelta
+
     def __init__(
         self,
         *,
@@ -67,35 +72,27 @@ class DatabricksRunOperator(HasBody, RemoteRunOperator):
         success_with_failures: bool = False,
         hook_params: dict[str, Any] | None = None,
         durable: bool | None = None,
-        openlineage_inject_parent_job_info: bool = False,
-        openlineage_inject_transport_info: bool = False,
+        openlineage_inject_parent_job_info: bool = asked_for("spark_inject_parent_job_info"),
+        openlineage_inject_transport_info: bool = asked_for("spark_inject_transport_info"),
         **kwargs: Any,
     ) -> None:
-        if databricks_retry_args:
-            raise ConfigurationError(
-                "databricks_retry_args is not supported: use databricks_retry_limit and "
-                "databricks_retry_delay."
-            )
-        if openlineage_inject_parent_job_info or openlineage_inject_transport_info:
-            raise ConfigurationError(
-                "The openlineage_inject_... parameters are not supported. Put the link into the run's "
-                'parameters: "{{ macros.OpenLineageProviderPlugin.lineage_parent_id(task_instance) }}".'
-            )
         super().__init__(
             wait_for_termination=wait_for_termination,
             poll_interval=polling_period_seconds,
             wait_timeout=timeout,
             deferrable=deferrable,
             on_cancel=on_cancel,
-            hook_params={
-                "retry_limit": databricks_retry_limit,
-                "retry_delay": databricks_retry_delay,
-                **(hook_params or {}),
-            },
+            hook_params=hook_params,
             **kwargs,
         )
         self.json = json
         self.databricks_conn_id = databricks_conn_id
+        self.databricks_retry_limit = databricks_retry_limit
+        self.databricks_retry_delay = databricks_retry_delay
+        self.databricks_retry_args = databricks_retry_args
+        self.durable = durable is not False
+        self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
+        self.openlineage_inject_transport_info = openlineage_inject_transport_info
         self.success_with_failures = success_with_failures
         self._body: dict[str, Any] = {}
 
@@ -106,6 +103,35 @@ class DatabricksRunOperator(HasBody, RemoteRunOperator):
     @property
     def service_options(self) -> dict[str, Any]:
         return {"with_failures_is_success": self.success_with_failures}
+
+    @property
+    def _all_hook_params(self) -> dict[str, Any]:
+        return {
+            "retry_limit": self.databricks_retry_limit,
+            "retry_delay": self.databricks_retry_delay,
+            "retry_args": self.databricks_retry_args,
+            **self.hook_params,
+        }
+
+    @property
+    def hook_options(self) -> dict[str, Any]:
+        return self._numbers_of_retries(self._all_hook_params)[0]
+
+    def not_acted_on(self) -> list[str]:
+        told = self._unused_of_retries(self._all_hook_params)
+        if not self.durable:
+            told.append("durable=False is not heeded: a retry always joins the run that is there, if one is.")
+        asked = {
+            "parent_job": self.openlineage_inject_parent_job_info,
+            "transport": self.openlineage_inject_transport_info,
+        }
+        return told + [
+            f"openlineage_inject_{name}_info, or [openlineage] spark_inject_{name}_info, is not acted on: "
+            "the run gets no link to this task. Put it into the run's parameters: "
+            '"{{ macros.OpenLineageProviderPlugin.lineage_parent_id(task_instance) }}".'
+            for name, is_asked in asked.items()
+            if is_asked
+        ]
 
     def body(self) -> dict[str, Any]:
         merged = super().body()

@@ -21,12 +21,27 @@ from airflow_provider_pipehooks.core.arguments import (
 from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.operators.remote_run import OnCancel, RemoteRunOperator
 from airflow_provider_pipehooks.services.dbt_cloud import CAUSE_LIMIT
+from airflow_provider_pipehooks.tasks.joining import asked_for, deferring
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_pipehooks.core.intent import Intent
     from airflow_provider_pipehooks.core.run import Run
+    from airflow_provider_pipehooks.operators.dbt_cloud_reads import (
+        DbtCloudGetJobRunArtifactOperator,
+        DbtCloudListJobRunsOperator,
+        DbtCloudListJobsOperator,
+    )
+
+#: The last three on first use: what reads and starts nothing has a module of its own, which few DAGs need.
+__all__ = [
+    "DbtCloudGetJobRunArtifactOperator",
+    "DbtCloudListJobRunsOperator",
+    "DbtCloudListJobsOperator",
+    "DbtCloudRunJobOperator",
+    "DbtCloudRunJobOperatorAsync",
+]
 
 WEEK_S = 7 * 24 * 60 * 60
 #: A start whose answer was lost shows in the list of runs within moments, if it was accepted.
@@ -58,7 +73,8 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
     :param retry_from_failure: when Airflow retries the task after a failed run, continue that run where
         it failed instead of starting over.
     :param on_cancel: ``cancel`` the remote run when the task is killed, or ``keep`` it.
-    :param openlineage_inject_parent_job_info: refused; put OpenLineage's macros into ``trigger_reason``.
+    :param hook_params: of the hook; ``retry_args`` with tenacity's ``stop`` and ``wait``, too.
+    :param openlineage_inject_parent_job_info: accepted and ignored, with a word in the log.
     """
 
     service_name: ClassVar[str] = "dbt_cloud"
@@ -86,6 +102,8 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         "additional_run_config",
     )
 
+    check_interval: float | timedelta
+
     def __init__(
         self,
         *,
@@ -106,7 +124,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         retry_from_failure: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         hook_params: dict[str, Any] | None = None,
-        openlineage_inject_parent_job_info: bool = False,
+        openlineage_inject_parent_job_info: bool = asked_for("spark_inject_parent_job_info"),
         on_cancel: OnCancel = "cancel",
         **kwargs: Any,
     ) -> None:
@@ -119,11 +137,6 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
             hook_params=hook_params,
             **kwargs,
         )
-        if openlineage_inject_parent_job_info:
-            raise ConfigurationError(
-                "openlineage_inject_parent_job_info is not supported. Put the link into trigger_reason: "
-                '"{{ macros.OpenLineageProviderPlugin.lineage_parent_id(task_instance) }}".'
-            )
         self.dbt_cloud_conn_id = dbt_cloud_conn_id
         self.job_id = job_id
         self.project_name = project_name
@@ -136,6 +149,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         self.additional_run_config = additional_run_config or {}
         self.reuse_existing_run = reuse_existing_run
         self.retry_from_failure = retry_from_failure
+        self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
         self._job_id = 0
         self.check_literals()
         if job_id is None and not all((project_name, environment_name, job_name)):
@@ -158,6 +172,16 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
     def can_continue(self) -> bool:
         return self.retry_from_failure
 
+    def not_acted_on(self) -> list[str]:
+        told = super().not_acted_on()
+        if self.openlineage_inject_parent_job_info:
+            told.append(
+                "openlineage_inject_parent_job_info, or [openlineage] spark_inject_parent_job_info, is not "
+                "acted on: the run gets no link to this task. Put it into trigger_reason: "
+                '"{{ macros.OpenLineageProviderPlugin.lineage_parent_id(task_instance) }}".'
+            )
+        return told
+
     def prepare(self, context: Context) -> None:
         config: dict[str, Any] = self.argument("additional_run_config") or {}
         self._reason = as_text(config.get("cause") or "", "cause") or self.argument("trigger_reason")
@@ -168,7 +192,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
             # Ours: its mark is how a start whose answer was lost is found again.
             "cause": None,
         }
-        self._job_id = self.argument("job_id") or self._job_by_name()
+        self.job_id = self._job_id = self.argument("job_id") or self._job_by_name()
 
     def _job_by_name(self) -> int:
         names = [self.argument(name) for name in _JOB_BY_NAME]
@@ -275,3 +299,18 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
                 raise
             self.log.warning("%s cannot be continued, starting a new run: %s", run.label, err)
             return None
+
+
+class DbtCloudRunJobOperatorAsync(DbtCloudRunJobOperator):
+    """The name that astronomer-providers gave to ``deferrable=True``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**deferring(self, kwargs))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from airflow_provider_pipehooks.operators import dbt_cloud_reads
+
+    return getattr(dbt_cloud_reads, name)

@@ -60,7 +60,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
     """
 
     #: What users call ``poll_interval``.
-    interval_argument: ClassVar[str] = "poll_interval"
+    interval_argument: ClassVar[str]
     readers: ClassVar[Mapping[str, Reader]] = {"on_cancel": one_of("cancel", "keep")}
     operator_extra_links = (RemoteRunLink(),)
     ui_color = "#e8f0f7"
@@ -80,8 +80,9 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         if on_cancel not in ("cancel", "keep"):
             raise ConfigurationError(f"on_cancel must be 'cancel' or 'keep', not {on_cancel!r}.")
         self.wait_for_termination = wait_for_termination
-        self.poll_interval = as_interval(poll_interval, f"{self.interval_argument} of task {self.task_id!r}")
-        self.wait_timeout = as_limit(wait_timeout, f"timeout of task {self.task_id!r}")
+        # Under the users' names: a subclass may read and set them until the task waits.
+        setattr(self, self.interval_argument, poll_interval)
+        self.timeout = wait_timeout
         self.deferrable = deferrable
         self.on_cancel = on_cancel
         self.hook_params = as_hook_params(hook_params, self.name_of("hook_params"))
@@ -89,6 +90,15 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         self._once: Once | None = None
         self._ti: Any = None
         self._turn = 1
+        _ = self.poll_interval, self.wait_timeout  # refused at parse where they cannot be waited by
+
+    @property
+    def poll_interval(self) -> float:
+        return as_interval(getattr(self, self.interval_argument), self.name_of(self.interval_argument))
+
+    @property
+    def wait_timeout(self) -> float | None:
+        return as_limit(self.timeout, self.name_of("timeout"))
 
     # What a service has to say, besides ``start``: see tasks.once.Starts
 
@@ -160,6 +170,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
     # The flow
 
     def execute(self, context: Context) -> int | str:
+        self.tell_not_acted_on()
         self.prepare(context)
         if context["ti"].try_number > 1:
             self.changes.recall(context)
@@ -178,13 +189,26 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         self,
         context: Context,
         event: dict[str, Any] | None = None,
+        **stored: Any,
+    ) -> int | str:
+        """Go on after the triggerer has waited.
+
+        :param stored: what the task left when it deferred.
+        """
+        kept, self._kept = self._kept, {}
+        return self._go_on(context, event, **{**kept, **stored})
+
+    def _go_on(
+        self,
+        context: Context,
+        event: dict[str, Any] | None,
         continued: bool = False,
         run: dict[str, Any] | None = None,
         intent_key: str = INTENT_KEY,
         deadline: float | None = None,
         wakes: int = 0,
     ) -> int | str:
-        """Go on after the triggerer has waited.
+        """Read the event, and end or wait on.
 
         :param continued: this try has already repaired its run once.
         :param run: the run's record as it was when the task deferred.

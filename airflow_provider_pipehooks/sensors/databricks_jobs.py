@@ -79,6 +79,7 @@ class DatabricksJobRunSensor(RemoteRunSensor):
         for name in self.readers:
             if self.is_known(name) and getattr(self, name) != "":
                 self.argument(name)
+        self.check_hook_options()
 
     def _given(self) -> list[str]:
         return [name for name in _RUN_BY if getattr(self, name) not in (None, "")]

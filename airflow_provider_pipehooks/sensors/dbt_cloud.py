@@ -11,6 +11,7 @@ from airflow.sdk.configuration import conf
 from airflow_provider_pipehooks.core.arguments import Reader, as_id, as_id_or_none, as_name
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.sensors.remote_run import RemoteRunSensor
+from airflow_provider_pipehooks.tasks.joining import deferring
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -77,3 +78,17 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
             )
         run_id: int = self.argument("run_id")
         return run_id
+
+
+class DbtCloudJobRunSensorAsync(DbtCloudJobRunSensor):
+    """The name that astronomer-providers gave to ``deferrable=True``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**deferring(self, kwargs))
+
+
+class DbtCloudJobRunAsyncSensor(DbtCloudJobRunSensor):
+    """The name that the official provider gave to ``deferrable=True`` until its version 4."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**deferring(self, kwargs))

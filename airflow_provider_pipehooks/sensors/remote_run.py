@@ -51,6 +51,7 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
         """Which run to wait for; asked once in a task try."""
 
     def execute(self, context: Context) -> Any:
+        self.tell_not_acted_on()
         if not self.deferrable:
             try:
                 return super().execute(context)
@@ -60,8 +61,8 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
         # A look first: a run that is over needs no triggerer, and a wrong connection fails here, not there.
         with self._never_failing():
             seen = self.poke(context)
-        if isinstance(seen, PokeReturnValue):
-            return seen.xcom_value
+        if seen:  # a subclass's own poke may say True
+            return seen.xcom_value if isinstance(seen, PokeReturnValue) else None
         return self._defer(self._run_id_of_try(context), time.time() + self._longest_wait())
 
     def _defer(self, run_id: int | str, deadline: float, wakes: int = 0) -> Any:
@@ -78,10 +79,23 @@ class RemoteRunSensor(StatefulOperator, JoinsRun, BaseSensorOperator):
         self,
         context: Context,
         event: dict[str, Any] | None = None,
+        **stored: Any,
+    ) -> Any:
+        """Go on after the triggerer has waited.
+
+        :param stored: what the task left when it deferred.
+        """
+        kept, self._kept = self._kept, {}
+        return self._go_on(context, event, **{**kept, **stored})
+
+    def _go_on(
+        self,
+        context: Context,
+        event: dict[str, Any] | None,
         deadline: float | None = None,
         wakes: int = 0,
     ) -> Any:
-        """Go on after the triggerer has waited.
+        """Read the event, and end or wait on.
 
         :param deadline: of the whole wait, in seconds since the epoch.
         :param wakes: how often the task was woken before its run ended.

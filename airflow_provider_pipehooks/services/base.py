@@ -27,6 +27,7 @@ class Request:
     :param basic_auth: user and password for this call only; the connection's own token is then left out.
     :param expects: ``json`` an object; ``text`` whatever comes, nothing too.
     :param authorized: send the connection's own credentials.
+    :param longest: bytes that are read of the answer, unpacked; of most none is near the hook's own limit.
     :param idempotent: a POST that may be sent again when it is not known what became of it.
     """
 
@@ -39,6 +40,7 @@ class Request:
     expects: Literal["json", "text"] = "json"
     authorized: bool = True
     idempotent: bool = False
+    longest: int | None = None
 
     @property
     def repeatable(self) -> bool:

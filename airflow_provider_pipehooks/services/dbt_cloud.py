@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
+from urllib.parse import quote
 
-from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound, RemoteCallError
+from airflow_provider_pipehooks.core.errors import (
+    DbtCloudResourceLookupError,
+    NotFound,
+    RemoteCallError,
+)
 from airflow_provider_pipehooks.core.run import Failure, FailureKind, Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
 from airflow_provider_pipehooks.core.texts import cut, last_lines, shorten
@@ -43,6 +48,8 @@ NOT_TERMINAL = [state.value for state in RunState if state not in TERMINAL]
 PAGE = 100
 #: 14 digits each, this is a third of the 8 KB that servers commonly take for an address.
 IDS_A_REQUEST = 250
+#: Manifests of the largest projects are about 100 MB.
+LONGEST_ARTIFACT = 512 * 2**20
 #: Longest ``cause``; longer ones are cut by the official provider.
 CAUSE_LIMIT = 255
 #: A run cut by its own time limit ends as Cancelled; only this text tells (seen in a captured response).
@@ -230,7 +237,7 @@ class DbtCloud:
     def job_id_by_name(self, project: str, environment: str, job: str) -> Procedure[int]:
         """Find a job; there is no such endpoint, so project, environment and job are looked up in turn.
 
-        :raises ConfigurationError: none or several have the name; lists the near ones.
+        :raises DbtCloudResourceLookupError: none or several have the name; lists the near ones.
         """
         project_id = yield from self._id_by_name("project", project, "projects/", version="v3")
         environment_id = yield from self._id_by_name(
@@ -248,7 +255,7 @@ class DbtCloud:
             return found
         if same:
             ids = ", ".join(shorten(str(item.get("id"))) for item in same)
-            raise ConfigurationError(
+            raise DbtCloudResourceLookupError(
                 f"{len(same)} dbt Cloud {what}s are named {name!r} (ids {ids}). Use job_id."
             )
         names = [
@@ -256,7 +263,7 @@ class DbtCloud:
         ]
         near = get_close_matches(name, names, n=3, cutoff=0.4) or sorted(names)[:3]
         hint = f"Near: {', '.join(map(repr, near))}." if near else "This token sees none at all."
-        raise ConfigurationError(f"No dbt Cloud {what} is named {name!r}. {hint}")
+        raise DbtCloudResourceLookupError(f"No dbt Cloud {what} is named {name!r}. {hint}")
 
     def _all(self, path: str, version: str, params: Mapping[str, str]) -> Procedure[list[Mapping[str, Any]]]:
         """Every item of a list, once. Totals and offsets move while objects are created: an item may come
@@ -273,6 +280,24 @@ class DbtCloud:
             if len(page) < PAGE or len(items) == known:
                 return list(items.values())
             offset += len(page)
+
+    def jobs(self, project_id: int | None = None, order_by: str | None = None) -> Procedure[list[int]]:
+        """The ids of all jobs, or of a project's."""
+        wanted = {"project_id": project_id, "order_by": order_by}
+        params = {name: str(value) for name, value in wanted.items() if value is not None}
+        items = yield from self._all("jobs/", "v2", params)
+        return [found for item in items if (found := id_or_none(item.get("id")))]
+
+    def artifact(self, run_id: int, path: str, step: int | None = None) -> Procedure[str]:
+        """The text of a file that dbt wrote, such as ``manifest.json``; of the last step if none is given."""
+        answer = yield self._request(
+            "GET",
+            f"runs/{run_id}/artifacts/{quote(path)}",
+            params={} if step is None else {"step": str(step)},
+            expects="text",
+            longest=LONGEST_ARTIFACT,
+        )
+        return str(answer.body)
 
     def explain_run(self, run: Run) -> Procedure[Run]:
         """Name the failed dbt nodes; where dbt never got to write results, the failed steps.

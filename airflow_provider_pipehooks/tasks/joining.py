@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperatorLink
+from airflow.sdk.configuration import conf
 
 from airflow_provider_pipehooks.compat import ledger
+from airflow_provider_pipehooks.core.arguments import as_hook_params
 from airflow_provider_pipehooks.core.changes import between
 from airflow_provider_pipehooks.core.errors import AccessDenied, RemoteCallError, error_for
 from airflow_provider_pipehooks.core.events import LookFailed, UnknownStatusSeen, WaitEnded, WatchEvent
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 #: Airflow's database holds 250 characters.
 LONGEST_INSTANCE_NAME = 200
+_PACKAGE = __name__.partition(".")[0]
 #: By an attribute: a name comes from the remote, and could be a template itself.
 _BY_JOB = "{{ task.instance_name }}"
 
@@ -84,17 +89,79 @@ class JoinsRun(ReadsArguments, ABC):
         return {}
 
     @property
+    def hook_options(self) -> dict[str, Any]:
+        """For the hook, JSON only: they travel with the trigger."""
+        return self._numbers_of_retries(dict(self.hook_params))[0]
+
+    def check_literals(self) -> None:
+        super().check_literals()
+        self.check_hook_options()
+
+    def check_hook_options(self) -> None:
+        as_hook_params(self.hook_options, self.name_of("hook_params"))
+
+    def _numbers_of_retries(self, options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """``retry_args`` as two numbers, and what of them is not used: tenacity's objects are no JSON."""
+        retry_args = options.pop("retry_args", None)
+        if not retry_args:
+            return options, []
+        from airflow_provider_pipehooks.tasks.official import retry_numbers
+
+        numbers, unused = retry_numbers(retry_args, self.name_of("retry_args"))
+        return {**options, **numbers}, unused
+
+    # The next three have the official operators' names: subclasses override them.
+
+    @cached_property
     def hook(self) -> RemoteHook:
-        if self._hook is None:
-            params = self.hook_params
-            self._hook = open_hook(self.service_name, self.conn_id, self.account, hook_params=params)
+        """Calls on the connection."""
         return self._hook
+
+    @cached_property
+    def _hook(self) -> RemoteHook:
+        return self._get_hook(caller=type(self).__name__)
+
+    def _get_hook(self, caller: str) -> RemoteHook:
+        return open_hook(self.service_name, self.conn_id, self.account, hook_params=self.hook_options)
 
     def reopen(self, hook: RemoteHook) -> None:
         """Use another hook from now on."""
-        self._hook = hook
+        vars(self)["hook"] = hook
 
-    _hook: RemoteHook | None = None
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.partition(".")[0] != _PACKAGE:
+            from airflow_provider_pipehooks.tasks.official import honour
+
+            honour(cls)
+
+    def not_acted_on(self) -> list[str]:
+        """Official arguments of this task that change nothing here, a sentence for each."""
+        return self._unused_of_retries(dict(self.hook_params))
+
+    def _unused_of_retries(self, options: dict[str, Any]) -> list[str]:
+        unused = self._numbers_of_retries(options)[1]
+        return [f"{name!r} of the retry arguments is not used; 'stop' and 'wait' are." for name in unused]
+
+    def tell_not_acted_on(self) -> None:
+        for told in self.not_acted_on():
+            self.log.warning("%s", told)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """As Airflow's; what an ``execute_complete`` of the official form does not take is kept for ours."""
+        kwargs = dict(next_kwargs or {})
+        method = getattr(self, next_method) if next_method == "execute_complete" else None
+        if method is not None and not method.__module__.startswith(f"{_PACKAGE}."):
+            from airflow_provider_pipehooks.tasks.official import as_official_event, takes
+
+            taken = takes(method, kwargs)
+            self._kept = {name: kwargs.pop(name) for name in set(kwargs) - taken}
+            if isinstance(kwargs.get("event"), Mapping):
+                kwargs["event"] = as_official_event(kwargs["event"])
+        return super().resume_execution(next_method, kwargs, context)  # type: ignore[misc]
+
+    #: What goes to our ``execute_complete`` although an override in between does not pass it on.
+    _kept: Mapping[str, Any] = MappingProxyType({})
 
     @cached_property
     def service(self) -> Any:
@@ -176,7 +243,7 @@ class JoinsRun(ReadsArguments, ABC):
             deadline=deadline,
             since=time.time(),
             options=self.service_options,
-            hook_params=self.hook_params,
+            hook_params=self.hook_options,
             on_cancel=on_cancel,
             **self.wake_options(wakes),
         )
@@ -209,6 +276,22 @@ class JoinsRun(ReadsArguments, ABC):
             raise error_for(run)
         self.log.info("%s succeeded: %s", run.label, run.url or "")
         return run.run_id
+
+
+def deferring(task: object, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a task that is made by an old name of a class, which could do nothing but defer."""
+    old, new = type(task).__mro__[:2]
+    warnings.warn(
+        f"{old.__name__} is an old name: use {new.__name__}(deferrable=True).",
+        DeprecationWarning,
+        stacklevel=4,
+    )
+    return {**arguments, "deferrable": True}
+
+
+def asked_for(option: str) -> bool:
+    """Whether Airflow's configuration asks for an injection of OpenLineage's, as the official defaults do."""
+    return bool(conf.getboolean("openlineage", option, fallback=False))
 
 
 def cannot_wait(end: WaitEnded) -> RemoteCallError:

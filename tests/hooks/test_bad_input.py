@@ -284,9 +284,9 @@ ARGUMENTS = [
         says=("'stop' of retry_args", "stop_after_attempt(5)", "not a int"),
     ),
     Bad(
-        given="retry_args of the official operator",
-        does=start_databricks(job_id=1, databricks_retry_args={"stop": None}),
-        says=("databricks_retry_args is not supported", "databricks_retry_limit"),
+        given="retry arguments that tenacity would not take",
+        does=start_databricks(job_id=1, databricks_retry_args={"stop": 3}),
+        says=("'stop' in retry_args of task 't' must be one of tenacity's", "stop_after_attempt(5)"),
     ),
     Bad(
         given="no try at all",
@@ -307,11 +307,6 @@ ARGUMENTS = [
         given="a pipeline by name and by id",
         does=submit(pipeline_task={"pipeline_name": "p", "pipeline_id": "1"}),
         says=("pipeline_id or pipeline_name in pipeline_task, not both",),
-    ),
-    Bad(
-        given="OpenLineage's injection",
-        does=start_dbt(openlineage_inject_parent_job_info=True),
-        says=("openlineage_inject_parent_job_info is not supported", "trigger_reason"),
     ),
     Bad(
         given="an unknown service in a group",

@@ -113,6 +113,8 @@ DBT: dict[str, Callable[[], Procedure[Any]]] = {
     "run_retrying": lambda: DbtCloud().run_retrying(5, 7),
     "job_id_by_name": lambda: DbtCloud().job_id_by_name("nightly", "nightly", "nightly"),
     "read_batch": lambda: DbtCloud().read_batch(Found(Batch({7: None, 8: None}))),
+    "jobs": lambda: DbtCloud().jobs(3, "name"),
+    "artifact": lambda: DbtCloud().artifact(7, "manifest.json", 1),
     "explain_run": lambda: DbtCloud().explain_run(a_run(RunState.ERROR, run_id=7)),
 }
 DATABRICKS: dict[str, Callable[[], Procedure[Any]]] = {
