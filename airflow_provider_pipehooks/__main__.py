@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("checks.command", "try the connections and the way of an alert, before the first incident"),
     "history": ("reporting.command", "remember the runs of dbt Cloud and Databricks as files"),
     "runs": ("reporting.runs_command", "list or follow the runs of dbt Cloud or Databricks"),
+    "migrate": ("migrate.command", "change the imports of DAG files from the official providers to ours"),
     "demo": ("demo.command", "run the example DAGs on a real Airflow against the stand-in"),
 }
 

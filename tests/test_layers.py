@@ -17,6 +17,7 @@ NAME = PACKAGE.name
 #: From the top down: a room may import those below it. The first five are steps of the flow.
 ROOMS = (
     "demo",
+    "migrate",
     "checks",
     "plugins",
     "operators",

@@ -220,7 +220,11 @@ def test_what_a_subclass_sets_wrong_is_told_by_name_before_anything_is_started(s
 
 def test_a_job_found_by_name_is_known_afterwards(standin: StandIn) -> None:
     job_id = standin.dbt_cloud.add_job("nightly build", project="Other")
-    names: dict[str, Any] = {"project_name": "Other", "environment_name": "Production", "job_name": "nightly build"}
+    names: dict[str, Any] = {
+        "project_name": "Other",
+        "environment_name": "Production",
+        "job_name": "nightly build",
+    }
     task = DbtCloudRunJobOperator(task_id="t", wait_for_termination=False, **names)
     task.execute(Try())
     assert (task.job_id, task.run_id) == (job_id, max(standin.dbt_cloud.runs))

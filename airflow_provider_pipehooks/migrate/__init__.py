@@ -1,0 +1,1 @@
+"""``pipehooks migrate``: the import lines of DAG files, from the official providers to this one."""
