@@ -23,8 +23,10 @@ from airflow_provider_pipehooks.tasks.joining import deferring
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
     from airflow_provider_pipehooks.core.intent import Intent
+    from airflow_provider_pipehooks.tasks.typed import DatabricksRunArguments
 
 #: Run-now slots that Databricks refuses together with ``job_parameters``.
 TASK_SLOTS: Mapping[str, Reader] = {
@@ -93,7 +95,7 @@ class DatabricksRunNowOperator(DatabricksRunOperator):
         databricks_repair_reason_new_settings: dict[str, Any] | None = None,
         cancel_previous_runs: bool = False,
         forward_dag_params: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[DatabricksRunArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.job_id = job_id
@@ -222,7 +224,7 @@ class DatabricksSubmitRunOperator(DatabricksRunOperator):
         access_control_list: list[dict[str, str]] | None = None,
         git_source: dict[str, str] | None = None,
         performance_target: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[DatabricksRunArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.tasks = tasks
@@ -257,8 +259,11 @@ class DatabricksSubmitRunOperator(DatabricksRunOperator):
         body = {"run_name": self.task_id, **self.body()}
         self.check_body(body)
         params = self.dag_params()
+        from airflow_provider_pipehooks.services.databricks_bodies import write_texts
+
         for task in body.get("tasks", [body]):
             self._name_pipeline(task)
+            write_texts(task)
             if params:
                 _fill_in(task, params)
         self._body = body

@@ -35,6 +35,9 @@ from airflow_provider_pipehooks.tasks.waiting import wait
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
+
+    from airflow_provider_pipehooks.tasks.typed import TaskArguments
 
 IfActive = Literal["fail", "wait", "adopt"]
 #: A start whose answer was lost is looked up so often before it is sent again, and sent so often.
@@ -141,7 +144,7 @@ class DatabricksPipelineUpdateOperator(HasBody, JoinsPipeline, RemoteRunOperator
         most_wakes: int = 60,
         on_hook_disabled: Any = None,
         hook_params: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(
             wait_for_termination=wait_for_termination,

@@ -25,6 +25,7 @@ from airflow_provider_pipehooks.tasks.joining import asked_for, deferring
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
     from airflow_provider_pipehooks.core.intent import Intent
     from airflow_provider_pipehooks.core.run import Run
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         DbtCloudListJobRunsOperator,
         DbtCloudListJobsOperator,
     )
+    from airflow_provider_pipehooks.tasks.typed import TaskArguments
 
 #: The last three on first use: what reads and starts nothing has a module of its own, which few DAGs need.
 __all__ = [
@@ -126,7 +128,7 @@ class DbtCloudRunJobOperator(RemoteRunOperator):
         hook_params: dict[str, Any] | None = None,
         openlineage_inject_parent_job_info: bool = asked_for("spark_inject_parent_job_info"),
         on_cancel: OnCancel = "cancel",
-        **kwargs: Any,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(
             wait_for_termination=wait_for_termination,
@@ -306,6 +308,10 @@ class DbtCloudRunJobOperatorAsync(DbtCloudRunJobOperator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**deferring(self, kwargs))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

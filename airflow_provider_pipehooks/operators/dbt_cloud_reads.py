@@ -29,8 +29,10 @@ from airflow_provider_pipehooks.tasks.arguments import ReadsArguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
+    from typing_extensions import Unpack
 
     from airflow_provider_pipehooks.hooks.dbt_cloud import DbtCloudHook
+    from airflow_provider_pipehooks.tasks.typed import DbtCloudArguments
 
 
 class _ReadsDbtCloud(ReadsArguments, BaseOperator):
@@ -118,7 +120,7 @@ class DbtCloudGetJobRunArtifactOperator(_ReadsDbtCloud):
         path: str,
         step: int | None = None,
         output_file_name: str | ObjectStoragePath | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[DbtCloudArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.run_id = run_id
@@ -159,7 +161,11 @@ class DbtCloudListJobsOperator(_ReadsDbtCloud):
     template_fields: Sequence[str] = ("account_id", "project_id", "dbt_cloud_conn_id")
 
     def __init__(
-        self, *, project_id: int | str | None = None, order_by: str | None = None, **kwargs: Any
+        self,
+        *,
+        project_id: int | str | None = None,
+        order_by: str | None = None,
+        **kwargs: Unpack[DbtCloudArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.project_id = project_id
@@ -212,7 +218,7 @@ class DbtCloudListJobRunsOperator(_ReadsDbtCloud):
         include_related: list[str] | None = None,
         latest_only: bool = False,
         status_filter: int | Sequence[int] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[DbtCloudArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.job_id = job_id
@@ -232,7 +238,7 @@ class DbtCloudListJobRunsOperator(_ReadsDbtCloud):
             "status__in": self.argument("status_filter"),
         }
         given = {name: value for name, value in filters.items() if value not in (None, "")}
-        each = self.open_hook().list_runs(**given)
+        each = self.open_hook().list_runs(**{"include_related": None, **given})
         runs = [dict(run) for run in islice(each, 1 if self.latest_only else None)]
         self.log.info("Found %s runs", len(runs))
         if self.latest_only:

@@ -13,8 +13,10 @@ from airflow_provider_pipehooks.sensors.remote_run import RemoteRunSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
     from airflow_provider_pipehooks.core.run import Run
+    from airflow_provider_pipehooks.tasks.typed import SensorArguments
 
 _RUN_BY = ("run_id", "job_id", "job_name")
 
@@ -52,7 +54,7 @@ class DatabricksJobRunSensor(RemoteRunSensor):
         success_with_failures: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         hook_params: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(deferrable=deferrable, hook_params=hook_params, **kwargs)
         self.databricks_conn_id = databricks_conn_id

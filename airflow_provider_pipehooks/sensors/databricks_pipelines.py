@@ -15,6 +15,9 @@ from airflow_provider_pipehooks.tasks.pipelines import JoinsPipeline
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
+
+    from airflow_provider_pipehooks.tasks.typed import SensorArguments
 
 
 class DatabricksPipelineUpdateSensor(JoinsPipeline, RemoteRunSensor):
@@ -46,7 +49,7 @@ class DatabricksPipelineUpdateSensor(JoinsPipeline, RemoteRunSensor):
         most_wakes: int = 60,
         on_hook_disabled: Any = None,
         hook_params: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(deferrable=deferrable, hook_params=hook_params, **kwargs)
         self.databricks_conn_id = databricks_conn_id

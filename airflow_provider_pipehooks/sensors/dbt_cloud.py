@@ -15,6 +15,9 @@ from airflow_provider_pipehooks.tasks.joining import deferring
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
+
+    from airflow_provider_pipehooks.tasks.typed import PokeArguments
 
 
 class DbtCloudJobRunSensor(RemoteRunSensor):
@@ -49,14 +52,14 @@ class DbtCloudJobRunSensor(RemoteRunSensor):
         hook_params: dict[str, Any] | None = None,
         poke_interval: float | timedelta | None = None,
         timeout: float | timedelta | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[PokeArguments],
     ) -> None:
         if deferrable and poke_interval is None:
             poke_interval = 5
         # Only what is named in a signature is filled from default_args.
-        given = {"poke_interval": poke_interval, "timeout": timeout}
-        kwargs |= {name: value for name, value in given.items() if value is not None}
-        super().__init__(deferrable=deferrable, hook_params=hook_params, **kwargs)
+        times: dict[str, Any] = {"poke_interval": poke_interval, "timeout": timeout}
+        given = {name: value for name, value in times.items() if value is not None}
+        super().__init__(deferrable=deferrable, hook_params=hook_params, **given, **kwargs)
         self.dbt_cloud_conn_id = dbt_cloud_conn_id
         self.run_id = run_id
         self.account_id = account_id

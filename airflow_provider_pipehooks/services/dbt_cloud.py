@@ -177,16 +177,16 @@ class DbtCloud:
     def runs(self, **params: Any) -> Procedure[list[Mapping[str, Any]]]:
         """One page of the newest runs that match, with their trigger.
 
-        :param params: as the API names them; lists become JSON text, the form its clients use.
+        :param params: as the API names them; lists become JSON text, the form its clients use. None leaves
+            one out, also one of ours.
         """
-        query = {
-            key: json.dumps(value) if isinstance(value, list) else str(value) for key, value in params.items()
+        query = {"order_by": "-id", "include_related": "trigger", "limit": PAGE, **params}
+        texts = {
+            key: json.dumps(value) if isinstance(value, list) else str(value)
+            for key, value in query.items()
+            if value is not None
         }
-        request = self._request(
-            "GET",
-            "runs/",
-            params={"order_by": "-id", "include_related": "trigger", "limit": str(PAGE), **query},
-        )
+        request = self._request("GET", "runs/", params=texts)
         return _page((yield request), request)
 
     def active_run(self, job_id: int) -> Procedure[Run | None]:

@@ -97,7 +97,8 @@ class DbtCloudRunPages:
     def __post_init__(self) -> None:
         if unknown := sorted({"limit", "offset", "pk"} & set(self.filters)):
             raise ConfigurationError(f"{unknown[0]} is not a filter here: all pages are read.")
-        self._query = {name: dbt_cloud_text(value) for name, value in self.filters.items()}
+        given = self.filters.items()
+        self._query = {name: None if value is None else dbt_cloud_text(value) for name, value in given}
 
     def page(self, at: Mapping[str, str]) -> Procedure[RunPage]:
         offset = int(at.get("offset", "0"))
