@@ -17,7 +17,14 @@ _HOMES = {
         "DbtCloudListJobRunsOperator",
     ),
     "sensors.dbt_cloud": ("DbtCloudJobRunSensor", "DbtCloudJobRunSensorAsync", "DbtCloudJobRunAsyncSensor"),
-    "hooks.dbt_cloud": ("DbtCloudHook",),
+    "hooks.dbt_cloud": (
+        "DbtCloudHook",
+        "DbtCloudJobRunException",
+        "DbtCloudJobRunStatus",
+        "DbtCloudResourceLookupError",
+        "DbtCloudTriggerEventException",
+        "JobRunInfo",
+    ),
     "operators.databricks_jobs": (
         "DatabricksRunNowOperator",
         "DatabricksSubmitRunOperator",
@@ -26,14 +33,15 @@ _HOMES = {
         "DatabricksRunNowDeferrableOperator",
         "DatabricksSubmitRunDeferrableOperator",
     ),
-    "hooks.databricks": ("DatabricksHook",),
-    "core.errors": (
-        "DbtCloudJobRunException",
-        "DbtCloudResourceLookupError",
-        "DbtCloudTriggerEventException",
-        "DatabricksApiError",
-        "DatabricksOperatorPayloadError",
+    "hooks.databricks": (
+        "ClusterState",
+        "DatabricksHook",
+        "RunLifeCycleState",
+        "RunState",
+        "SQLStatementState",
+        "WarehouseState",
     ),
+    "core.errors": ("DatabricksApiError", "DatabricksOperatorPayloadError"),
 }
 HOME_OF: Mapping[str, str] = MappingProxyType(
     {name: f"{OURS}.{home}" for home, names in _HOMES.items() for name in names}
@@ -41,7 +49,6 @@ HOME_OF: Mapping[str, str] = MappingProxyType(
 
 _DBT = "airflow.providers.dbt.cloud"
 _DATABRICKS = "airflow.providers.databricks"
-_DBT_EXCEPTIONS = ("DbtCloudJobRunException", "DbtCloudResourceLookupError", "DbtCloudTriggerEventException")
 _DATABRICKS_ERRORS = ("DatabricksApiError", "DatabricksOperatorPayloadError")
 _DATABRICKS_OPERATORS = ("DatabricksRunNowOperator", "DatabricksSubmitRunOperator")
 #: Module -> names that can be imported from it, those that it imports itself too.
@@ -53,11 +60,24 @@ CURRENT: Mapping[str, tuple[str, ...]] = {
         "DbtCloudListJobRunsOperator",
         "DbtCloudHook",
         "DbtCloudJobRunException",
+        "DbtCloudJobRunStatus",
+        "JobRunInfo",
     ),
-    f"{_DBT}.sensors.dbt": ("DbtCloudJobRunSensor", "DbtCloudHook", "DbtCloudJobRunException"),
-    f"{_DBT}.hooks.dbt": ("DbtCloudHook", *_DBT_EXCEPTIONS),
-    f"{_DATABRICKS}.operators.databricks": (*_DATABRICKS_OPERATORS, "DatabricksHook", *_DATABRICKS_ERRORS),
-    f"{_DATABRICKS}.hooks.databricks": ("DatabricksHook",),
+    f"{_DBT}.sensors.dbt": (
+        "DbtCloudJobRunSensor",
+        "DbtCloudHook",
+        "DbtCloudJobRunException",
+        "DbtCloudJobRunStatus",
+    ),
+    f"{_DBT}.hooks.dbt": _HOMES["hooks.dbt_cloud"],
+    f"{_DATABRICKS}.operators.databricks": (
+        *_DATABRICKS_OPERATORS,
+        "DatabricksHook",
+        "RunLifeCycleState",
+        "RunState",
+        *_DATABRICKS_ERRORS,
+    ),
+    f"{_DATABRICKS}.hooks.databricks": _HOMES["hooks.databricks"],
     f"{_DATABRICKS}.exceptions": _DATABRICKS_ERRORS,
 }
 #: Of providers and Airflows that are no longer installed.
@@ -88,8 +108,6 @@ STAYS: Mapping[str, Mapping[str, str]] = {
     f"{_DBT}.operators.dbt": {"DbtCloudRunJobOperatorLink": "our operators have a link of their own"},
     f"{_DBT}.hooks.dbt": {
         "TokenAuth": "our hook has its own",
-        "JobRunInfo": "a type",
-        "DbtCloudJobRunStatus": "a table of numbers",
     },
     f"{_DBT}.triggers.dbt": {"DbtCloudRunJobTrigger": "for operators of your own on the official hook"},
     f"{_DATABRICKS}.operators.databricks": {
@@ -120,13 +138,6 @@ STAYS: Mapping[str, Mapping[str, str]] = {
     f"{_DATABRICKS}.sensors.databricks": {"DatabricksSQLStatementsSensor": "SQL"},
     f"{_DATABRICKS}.sensors.databricks_partition": {"DatabricksPartitionSensor": "SQL"},
     f"{_DATABRICKS}.sensors.databricks_sql": {"DatabricksSqlSensor": "SQL"},
-    f"{_DATABRICKS}.hooks.databricks": {
-        "ClusterState": "clusters",
-        "RunLifeCycleState": "a table of words",
-        "RunState": "a type",
-        "SQLStatementState": "SQL",
-        "WarehouseState": "SQL warehouses",
-    },
     f"{_DATABRICKS}.hooks.databricks_sql": {"DatabricksSqlHook": "SQL"},
     f"{_DATABRICKS}.hooks.databricks_base": {
         "BaseDatabricksHook": "for hooks of your own",

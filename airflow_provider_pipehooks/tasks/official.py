@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.hooks.retrying import Retries, Tried
 
 #: Tries that are looked through for the one after which tenacity would stop.
 _MOST_TRIES = 1000
 #: What the official hooks set themselves, whatever they are given.
 _SET_BY_HOOKS = frozenset({"retry", "after", "reraise"})
+
+#: What tenacity's objects are asked about.
+_NO_ANSWER = ConnectionError("no answer")
 
 _BODY = "change self.json or the named parameters in execute, before super().execute(context)"
 _JOB = "set self.job_id in execute, before super().execute(context)"
@@ -133,20 +137,10 @@ def retry_numbers(retry_args: Any, what: str) -> tuple[dict[str, Any], list[str]
 
 
 def _last_try(stop: Callable[[Any], bool]) -> int | None:
-    return next((number for number in range(1, _MOST_TRIES + 1) if stop(_state(number))), None)
+    tried = Tried(Retries(limit=1, delay_s=0.0, stop=stop))
+    return next((number for number in range(1, _MOST_TRIES + 1) if tried.pause_s(_NO_ANSWER) is None), None)
 
 
 def _first_pause_s(wait: Callable[[Any], float]) -> float | None:
-    pause_s = float(wait(_state(1)))
-    return pause_s if pause_s >= 0 else None
-
-
-def _state(attempt: int) -> Any:
-    # Who gives its objects has it installed; nothing else here needs it.
-    from tenacity import RetryCallState
-
-    state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
-    state.attempt_number = attempt
-    err = ConnectionError("no answer")
-    state.set_exception((type(err), err, None))
-    return state
+    pause_s = Tried(Retries(limit=2, delay_s=0.0, wait=wait)).pause_s(_NO_ANSWER)
+    return pause_s if pause_s is not None and pause_s >= 0 else None

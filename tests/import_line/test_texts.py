@@ -15,7 +15,6 @@ from airflow_provider_pipehooks.migrate.rewriting import rewrite
 from airflow_provider_pipehooks.migrate.table import MOVED
 from airflow_provider_pipehooks.standin import StandIn
 from tests.import_line.running import NAMES, Seen, connect_all, differences, ours, run_text, text_of, trusting
-from tests.import_line.waiting import reason_to_wait
 
 QUICK = ("dbt_fails", "dbt_subclass", "dbt_callbacks", "databricks_arguments", "databricks_module")
 
@@ -41,8 +40,6 @@ def secured(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 )
 def test_it_is_the_same_with_our_imports(name: str, secured: StandIn) -> None:
-    if reason := reason_to_wait(name):
-        pytest.skip(f"waits for {reason}")
     official = run_text(text_of(name), secured)
     assert official.error is None
     assert official.states

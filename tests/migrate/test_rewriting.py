@@ -134,13 +134,13 @@ CASES = [
     ),
     case(
         "three homes",
-        "from DBT.hooks.dbt import DbtCloudHook, TokenAuth, DbtCloudJobRunException\n",
+        "from DBT.operators.dbt import DbtCloudHook, DbtCloudRunJobOperatorLink, DbtCloudRunJobOperator\n",
         """
         from OURS.hooks.dbt_cloud import DbtCloudHook
-        from DBT.hooks.dbt import TokenAuth
-        from OURS.core.errors import DbtCloudJobRunException
+        from DBT.operators.dbt import DbtCloudRunJobOperatorLink
+        from OURS.operators.dbt_cloud import DbtCloudRunJobOperator
         """,
-        "TokenAuth stays official",
+        "DbtCloudRunJobOperatorLink stays official",
     ),
     case(
         "a continued line",
@@ -161,9 +161,9 @@ CASES = [
 
 
         def late():
-            from DATABRICKS.hooks.databricks import DatabricksHook, WarehouseState
+            from DATABRICKS.hooks.databricks import DatabricksHook, GET_RUN_ENDPOINT
 
-            return DatabricksHook, WarehouseState
+            return DatabricksHook, GET_RUN_ENDPOINT
         """,
         """
         from typing import TYPE_CHECKING
@@ -178,22 +178,22 @@ CASES = [
 
         def late():
             from OURS.hooks.databricks import DatabricksHook
-            from DATABRICKS.hooks.databricks import WarehouseState
+            from DATABRICKS.hooks.databricks import GET_RUN_ENDPOINT
 
-            return DatabricksHook, WarehouseState
+            return DatabricksHook, GET_RUN_ENDPOINT
         """,
-        "WarehouseState stays official",
+        "GET_RUN_ENDPOINT stays official",
     ),
     case(
         "several statements on a line",
-        "if x: from DATABRICKS.hooks.databricks import DatabricksHook, WarehouseState\n"
-        "a = 1; from DATABRICKS.hooks.databricks import DatabricksHook, WarehouseState; b = 2\n",
+        "if x: from DATABRICKS.hooks.databricks import DatabricksHook, GET_RUN_ENDPOINT\n"
+        "a = 1; from DATABRICKS.hooks.databricks import DatabricksHook, GET_RUN_ENDPOINT; b = 2\n",
         "if x: from OURS.hooks.databricks import DatabricksHook; "
-        "from DATABRICKS.hooks.databricks import WarehouseState\n"
+        "from DATABRICKS.hooks.databricks import GET_RUN_ENDPOINT\n"
         "a = 1; from OURS.hooks.databricks import DatabricksHook; "
-        "from DATABRICKS.hooks.databricks import WarehouseState; b = 2\n",
-        "WarehouseState stays official",
-        "WarehouseState stays official",
+        "from DATABRICKS.hooks.databricks import GET_RUN_ENDPOINT; b = 2\n",
+        "GET_RUN_ENDPOINT stays official",
+        "GET_RUN_ENDPOINT stays official",
     ),
     case(
         "a module under another name",
@@ -227,11 +227,11 @@ CASES = [
     ),
     case(
         "a module of several homes",
-        "from DBT.hooks import dbt\na = dbt.DbtCloudHook\nb = dbt.DbtCloudJobRunException\n",
-        "from DBT.hooks import dbt\n"
-        "import OURS.hooks.dbt_cloud as dbt_pipehooks\n"
-        "import OURS.core.errors as dbt_pipehooks2\n"
-        "a = dbt_pipehooks.DbtCloudHook\nb = dbt_pipehooks2.DbtCloudJobRunException\n",
+        "from DBT.operators import dbt\na = dbt.DbtCloudRunJobOperator\nb = dbt.DbtCloudHook\n",
+        "from DBT.operators import dbt\n"
+        "import OURS.operators.dbt_cloud as dbt_pipehooks\n"
+        "import OURS.hooks.dbt_cloud as dbt_pipehooks2\n"
+        "a = dbt_pipehooks.DbtCloudRunJobOperator\nb = dbt_pipehooks2.DbtCloudHook\n",
     ),
     case(
         "a module that is handed on",
