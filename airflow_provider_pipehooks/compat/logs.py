@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import sys
 from collections.abc import Iterator
@@ -29,13 +30,23 @@ def log_has_room() -> bool:
 
 @contextmanager
 def logs_beside_output() -> Iterator[None]:
-    """In here new loggers write to standard error: elsewhere they would be among a command's lines."""
+    """In here what is logged goes to standard error: elsewhere it would be among a command's lines."""
     factory: Any = structlog.get_config().get("logger_factory")
-    if getattr(factory, "io", factory) is not None:  # somewhere else already, or not Airflow's
-        yield
-        return
-    factory.io = sys.stderr
+    moved = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout
+    ]
+    # None is standard output; anything else is somewhere else already, or not Airflow's.
+    is_output = getattr(factory, "io", factory) is None
+    for handler in moved:
+        handler.setStream(sys.stderr)
+    if is_output:
+        factory.io = sys.stderr
     try:
         yield
     finally:
-        factory.io = None
+        for handler in moved:
+            handler.setStream(sys.stdout)
+        if is_output:
+            factory.io = None

@@ -28,7 +28,7 @@ class Synced:
 
 @dataclass(frozen=True, kw_only=True)
 class Telling:
-    """Who is told how it goes on.
+    """Who is told how it goes on; the log of the task, if nobody else is.
 
     :param on_parts: called with how many parts there are to read, before the first.
     :param on_day: called after each part with its begin and how many rows it had.
@@ -44,7 +44,7 @@ class Telling:
 
     def day(self, service: str, begin: datetime, rows: int) -> None:
         """A part was read and written."""
-        if rows:
-            log.info("%s: %s rows of the runs since %s", service, rows, f"{begin:%Y-%m-%d %H:%M}")
         if self.on_day is not None:
             self.on_day(begin, rows)
+        elif rows:
+            log.info("%s: %s rows of the runs since %s", service, rows, f"{begin:%Y-%m-%d %H:%M}")
