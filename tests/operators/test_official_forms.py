@@ -366,6 +366,32 @@ def test_an_execute_complete_of_the_official_form_is_called_with_the_official_ke
     assert resumed(sensor, Try()) == sensor.seen["run_id"]
 
 
+class OfficialRepair(DatabricksRunNowOperator):
+    def execute_complete(self, context: Any, event: Any = None) -> Any:  # type: ignore[override]
+        return super().execute_complete(context, event)
+
+
+def test_what_the_task_left_when_it_deferred_is_not_lost_by_such_an_execute_complete(
+    standin: StandIn,
+) -> None:
+    job_id = standin.databricks_jobs.add_job(plan=Plan(outcome="error", seconds=0.2))
+    task = OfficialRepair(
+        task_id="t", job_id=job_id, repair_run=True, deferrable=True, polling_period_seconds=0.01
+    )
+    with pytest.raises(TaskDeferred) as first:
+        task.execute(Try())
+    with pytest.raises(TaskDeferred) as second:
+        go_on(task, first.value)
+    with pytest.raises(errors.RunFailed):
+        go_on(task, second.value)
+    assert len(standin.journal.find("POST", "/runs/repair")) == 1
+
+
+def go_on(task: Any, deferred: TaskDeferred) -> Any:
+    kwargs = {**(deferred.kwargs or {}), "event": first_event(stored(deferred.trigger))}
+    return task.resume_execution("execute_complete", kwargs, Try())
+
+
 class PokesAnyway(DbtCloudJobRunSensor):
     def poke(self, context: Any) -> Any:
         return True
@@ -373,6 +399,23 @@ class PokesAnyway(DbtCloudJobRunSensor):
 
 def test_a_sensors_own_poke_may_end_a_deferrable_wait(standin: StandIn) -> None:
     assert PokesAnyway(task_id="t", run_id=1, deferrable=True).execute(Try()) is None
+
+
+# --- what is sent -----------------------------------------------------------------------------------------
+
+
+def test_numbers_of_a_submitted_task_are_sent_as_the_texts_that_the_api_wants(standin: StandIn) -> None:
+    task = DatabricksSubmitRunOperator(
+        task_id="t",
+        json={"notebook_task": {"notebook_path": "/n", "base_parameters": {"n": 3}}, "timeout_seconds": 9},
+        new_cluster={"num_workers": 2, "spark_conf": {"spark.speculation": True}},
+        wait_for_termination=False,
+    )
+    run(task, Try())
+    body = standin.journal.find("POST", "/runs/submit")[0].body
+    assert body["notebook_task"]["base_parameters"] == {"n": "3"}
+    assert body["new_cluster"] == {"num_workers": 2, "spark_conf": {"spark.speculation": "true"}}
+    assert body["timeout_seconds"] == 9
 
 
 # --- old names --------------------------------------------------------------------------------------------
