@@ -107,8 +107,9 @@ class History:
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to DuckDB in which ``runs`` has each run and task once, as it was seen last.
 
-        ``events`` has the events of pipelines in the same way. Both stay as they are while it is open. A file
-        that is damaged is left out, with an error in the log that names it.
+        ``seen`` has them as often as they were seen, and ``events`` the events of pipelines as ``runs`` has
+        runs. All stay as they are while it is open. A file that is damaged is left out, with an error in the
+        log that names it.
 
         :param service: only its runs.
         :param since: only runs and events of this day (UTC) and later ones, and those without a day.
@@ -120,7 +121,10 @@ class History:
                     if since is None or part.day == UNDATED or part.day >= since.isoformat():
                         hold(part)
                 groups = readable(db, hold.take())
-                db.execute(f"CREATE VIEW {table.name} AS {last_of(query_of(groups, table), table)}")
+                seen = query_of(groups, table)
+                db.execute(f"CREATE VIEW {table.name} AS {last_of(seen, table)}")
+                if table is RUNS:
+                    db.execute(f"CREATE VIEW seen AS {seen}")
             yield db
 
     @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_pipehooks.compat.masking import without_known_secrets
 from airflow_provider_pipehooks.core.errors import NotFound, RemoteCallError
 from airflow_provider_pipehooks.core.run import Run
+from airflow_provider_pipehooks.reporting.attempts import is_one_time, try_of
 from airflow_provider_pipehooks.reporting.history import History
 from airflow_provider_pipehooks.reporting.known import Known
 from airflow_provider_pipehooks.reporting.rows import RUNS, Row, Table, row_of
@@ -229,15 +230,16 @@ class Lister:
 
     def _rows(self, run: Run, raw: Mapping[str, Any]) -> Iterator[Row]:
         about: dict[str, Any] = {"account": self.account, "seen_at": self.clock()}
+        if is_one_time(raw):
+            run = replace(run, job_id=None)
         yield row_of(run, **about, raw=raw, started_by=_started_by(raw))
         for task in objects(raw.get("tasks")):
             if (part := self._parsed(task)) is None:
                 continue
-            number = task.get("attempt_number")
             yield {
                 **row_of(part, **about, task_key=text_or_none(task.get("task_key")) or ""),
                 "run_id": str(run.run_id),
-                "attempt": 1 + (number if isinstance(number, int) and 0 <= number < 1_000_000 else 0),
+                "attempt": try_of(task),
                 "job_id": None if run.job_id is None else str(run.job_id),
                 "job_name": run.name,
             }

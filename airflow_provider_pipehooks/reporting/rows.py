@@ -11,6 +11,7 @@ from airflow_provider_pipehooks.core.event_cursor import digest_of
 from airflow_provider_pipehooks.core.reasons import class_of_run, fingerprint_of, told_by_run
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.texts import cut, storable, without_secrets
+from airflow_provider_pipehooks.reporting.attempts import again_and_paused
 from airflow_provider_pipehooks.reporting.raw import kept
 from airflow_provider_pipehooks.services.reading import (
     LONGEST_MESSAGE,
@@ -45,6 +46,9 @@ COLUMNS: Mapping[str, str] = {
     "raw": "VARCHAR",
     # since when the remote has not known it any more
     "gone_at": "TIMESTAMPTZ",
+    # seconds: in which something was tried again, and in which nothing ran before such a try
+    "again_s": "DOUBLE",
+    "paused_s": "DOUBLE",
 }
 #: What makes a row; of several with the same, the one that was seen last counts.
 KEY = ("service", "account", "run_id", "attempt", "task_key")
@@ -101,11 +105,12 @@ def row_of(
     """The row of a run.
 
     :param account: the dbt Cloud account, or the host of the workspace.
-    :param raw: as the service told it.
+    :param raw: as the service told it; without it nothing is known of what was tried again.
     :param task_key: of a task in it; "" for the run itself.
     :param started_by: the service's word for what triggered it.
     """
     trouble = class_of_run(run) if run.is_failed else None
+    again_s, paused_s = again_and_paused(run, raw) if raw is not None else (None, None)
     return {
         "service": run.service,
         "account": account,
@@ -128,6 +133,8 @@ def row_of(
         "seen_at": _text(seen_at),
         "raw": kept(raw) if raw is not None else None,
         "gone_at": None,
+        "again_s": again_s,
+        "paused_s": paused_s,
     }
 
 
