@@ -17,6 +17,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "history": ("reporting.command", "remember the runs of dbt Cloud and Databricks as files"),
     "runs": ("reporting.runs_command", "list or follow the runs of dbt Cloud or Databricks"),
     "migrate": ("migrate.command", "change the imports of DAG files from the official providers to ours"),
+    "report": (
+        "reporting.report_command",
+        "what the history says of the last days, as HTML, PNG, JSON or CSV",
+    ),
     "demo": ("demo.command", "run the example DAGs on a real Airflow against the stand-in"),
 }
 

@@ -59,6 +59,11 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _PIPELINES,
                 "python-modules": [f"{_PACKAGE}.operators.databricks_events"],
             },
+            *(
+                {"integration-name": row.title, "python-modules": [f"{_PACKAGE}.operators.run_report"]}
+                for row in SERVICES.values()
+                if row.lists
+            ),
             {"integration-name": "Amazon SNS", "python-modules": [f"{_PACKAGE}.operators.sns_alert"]},
         ],
         "sensors": _modules(*(row.sensor for row in SERVICES.values())),

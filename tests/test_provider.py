@@ -146,4 +146,5 @@ def test_importing_operators_and_sensors_loads_nothing_heavy() -> None:
     count, names = run.stdout.splitlines()[-2:]
     loaded = [name for name in HEAVY if name in names.split()]
     assert loaded == []
-    assert int(count) <= 60, names
+    # Those that everybody uses are held to 60 by test_budgets.
+    assert int(count) <= 70, names

@@ -20,7 +20,10 @@ from airflow_provider_pipehooks.notifications.message import Alert, FailedTask, 
 from airflow_provider_pipehooks.notifications.outbox import Notice
 from airflow_provider_pipehooks.notifications.sending import attributes_of, labels_of, words_of
 from airflow_provider_pipehooks.notifications.storm import Group
+from airflow_provider_pipehooks.reporting import summary
+from airflow_provider_pipehooks.reporting.figures import Kpis, Window
 from tests.notifications.golden import golden, text_of
+from tests.reporting.made_up import kpis_of
 
 WHEN = datetime(2026, 1, 1, 6, 30, tzinfo=timezone.utc)
 TOPIC = {
@@ -133,6 +136,20 @@ def test_what_somebody_did() -> None:
 
 def as_json(message: Message) -> str:
     return json.dumps(json.loads(written(message)), indent=2) + "\n"
+
+
+REPORTS = {
+    "run_report": kpis_of(40),
+    "run_report_one_job": kpis_of(1, 7),
+    "run_report_no_runs": Kpis(window=Window.last(7, WHEN, "Europe/Berlin")),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_in_short(name: str) -> None:
+    kpis = REPORTS[name]
+    text = text_of(Sent(summary.subject(kpis), summary.body(kpis, "s3://bucket/reports/weekly.html")))
+    assert text == golden(f"{name}.txt", text)
 
 
 def test_json_for_programs() -> None:
