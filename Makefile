@@ -38,6 +38,7 @@ test-live: $(READY) ## handlers, event hooks, the control plane and asset events
 	$(BIN)/python -m tests.notifications.live
 	$(BIN)/python -m tests.fault.control_plane
 	$(BIN)/python -m tests.fault.asset_events
+	$(BIN)/python -m tests.reporting.live
 
 lint: $(READY) ## style, layers, types
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ The folders are the steps of that flow, the file names are services::
     4  core           CHANGE    what a run is and what happens to it: pure Python, no Airflow, no I/O
     5  handlers       HOOKS     who is told of a change, and who may decide
     6  notifications  ALERT     tell people, with the reason
-    7  reporting      REMEMBER  (to come) run history and its numbers
+    7  reporting      REMEMBER  run history, its figures, the report
     8  plugins        SHOW      what runs inside Airflow's own processes
 
 ``services`` holds what each remote says and means, ``hooks`` makes the calls, ``compat`` asks Airflow what it

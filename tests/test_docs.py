@@ -76,6 +76,11 @@ def test_the_readme_shows_alerts_as_they_arrived(name: str) -> None:
     assert text[text.index("\nTask ") :] in PAGES["README.md"]
 
 
+def test_the_summary_of_a_report_is_shown_as_it_is_sent() -> None:
+    text = (ROOT / "tests/notifications/golden/run_report.txt").read_text()
+    assert f"```text\n{text}```" in PAGES["report.md"]
+
+
 def test_something_is_quoted() -> None:
     assert QUOTED
 
