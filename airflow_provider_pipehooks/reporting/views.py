@@ -15,7 +15,7 @@ from typing import Literal
 from airflow_provider_pipehooks.reporting.figures import Day, Figures, Job, Kpis, Reason, Slower
 
 #: So many rows of each; and charts of jobs that became slower, each of which costs 0.07 s.
-JOBS, TASKS, REASONS, SLOWER, SLOWER_CHARTS = 40, 15, 15, 15, 6
+JOBS, TASKS, REASONS, SLOWER, SLOWER_CHARTS = 40, 15, 15, 15, 3
 #: The last days of a longer window; one of sixty days begins and ends within a day.
 MATRIX_DAYS = 61
 
