@@ -219,6 +219,8 @@ def test_no_data_is_not_0() -> None:
     kpis = Kpis(window=WINDOW, services=(quiet,), jobs=(quiet,), days=())
     (row,) = cells(page(kpis), "Jobs,")
     assert row == ["nightly", "1", "0", "–", "0", "–", "–", "–", "–", "–", "–", "0", "–"]
+    told = [e for e in page(kpis).iter(f"{HTML}span") if e.attrib.get("aria-label") == "no data"]
+    assert len(told) > 8
     good = replace(quiet, ended=1, succeeded=1, failure_rate=0.0, run_trend=0.0, again_share=0.0)
     (row,) = cells(page(replace(kpis, jobs=(good,))), "Jobs,")
     assert (row[3], row[7], row[12]) == ("0.0 %", "0 %", "0.0 %")
