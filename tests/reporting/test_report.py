@@ -262,8 +262,12 @@ def test_a_window_longer_than_the_table_says_what_is_left_out() -> None:
 
 def test_days_and_times_are_those_of_the_time_zone() -> None:
     window = Window(begin=datetime(2026, 11, 1, 23, 30, tzinfo=timezone.utc), end=END, zone="Europe/Berlin")
-    root = page(one_run(window=window))
+    slower = replace(one_run().slower[0], since=datetime(2026, 11, 22, 23, 30, tzinfo=timezone.utc))
+    root = page(one_run(window=window, slower=(slower,)))
     assert "from 2026-11-02 00:30" in texts(root)
+    assert (
+        "10 s before 2026-11-23 and 15 s since then" in list(root.iter(f"{SVG}svg"))[-1].attrib["aria-label"]
+    )
     assert len(cells(root, "day by day")[0]) == 1 + 27
     assert cells(root, "Commonest reasons")[0][-1] == "2026-11-28 13:00"
 
