@@ -18,9 +18,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_pipehooks.core.errors import ConfigurationError
-from airflow_provider_pipehooks.reporting import words
+from airflow_provider_pipehooks.reporting import views, words
 from airflow_provider_pipehooks.reporting.figures import Job, Kpis, Slower, Window
-from airflow_provider_pipehooks.reporting.views import slowest
 
 #: A phone's width: on a wider page there are several in a row, and no text becomes too small to read.
 WIDTH, HEIGHT = 360, 190
@@ -151,11 +150,16 @@ def failures_by_day(kpis: Kpis) -> Chart | None:
 
 
 def failures_by_trouble(kpis: Kpis) -> Chart | None:
-    """How many runs failed of which class of trouble: who has to act."""
+    """How many runs failed, or were cancelled, of which class of trouble: who has to act."""
     counts = Counter[str]()
     for reason in kpis.reasons:
         counts[words.text(reason.trouble, 40).replace("_", " ")] += reason.count
-    return _bars("Failed runs by class of trouble", counts.most_common(), FAILED)
+    shown = counts.most_common()
+    # The rarest reasons are not listed, and some runs have none.
+    told = views.headline(kpis)
+    if shown and (rest := told.failed + told.cancelled - sum(counts.values())) > 0:
+        shown.append(("rarer, or not told", rest))
+    return _bars("Failed and cancelled runs by class of trouble", shown, FAILED)
 
 
 def runs_by_start(kpis: Kpis) -> Chart | None:
@@ -176,7 +180,7 @@ def run_times(kpis: Kpis, most: int) -> list[Chart]:
 
     :param most: so many charts.
     """
-    shown = slowest(kpis, most)
+    shown = views.slowest(kpis, most)
     medians: dict[Job, dict[date, float | None]] = {each.job: {} for each in shown}
     for day in kpis.days:
         if day.job in medians:

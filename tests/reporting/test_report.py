@@ -284,6 +284,13 @@ def test_every_chart_has_a_title_and_says_what_it_shows(whole: ElementTree.Eleme
         assert texts(caption)
 
 
+def test_what_is_left_out_of_the_reasons_is_a_bar_of_its_own() -> None:
+    kpis = one_run()
+    more = replace(kpis.services[0], failed=10, cancelled=2, ended=12)
+    told = [svg.attrib["aria-label"] for svg in page(replace(kpis, services=(more,))).iter(f"{SVG}svg")]
+    assert "Failed and cancelled runs by class of trouble: user 1; rarer, or not told 11." in told
+
+
 def test_tables_have_headers_that_name_their_rows_and_columns(whole: ElementTree.Element) -> None:
     headers = list(whole.iter(f"{HTML}th"))
     assert headers
