@@ -172,10 +172,13 @@ def test_a_wrong_argument_ends_the_parsing(given: dict[str, Any], says: str) -> 
     assert says in str(raised.value)
 
 
-def test_a_template_that_turns_out_wrong_starts_nothing(standin: StandIn, history: str) -> None:
-    task = REPORT(task_id="t", out="{{ 'report.pdf' }}", sync=True)
-    task.out = "report.pdf"
-    with pytest.raises(ConfigurationError, match="must end with"):
+@pytest.mark.parametrize(("name", "wrong"), [("out", "report.pdf"), ("time_zone", "Mars"), ("window", "x")])
+def test_a_template_that_turns_out_wrong_starts_nothing(
+    name: str, wrong: str, standin: StandIn, history: str
+) -> None:
+    task = REPORT(task_id="t", sync=True, **{name: "{{ wrong }}"})
+    setattr(task, name, wrong)
+    with pytest.raises(ConfigurationError, match=f"{name} of task 't' must"):
         task.execute(Try())
     assert standin.journal.entries == []
 
