@@ -64,6 +64,14 @@ def get_provider_info() -> dict[str, Any]:
                 for row in SERVICES.values()
                 if row.lists
             ),
+            {
+                "integration-name": SERVICES["databricks_jobs"].title,
+                "python-modules": [
+                    f"{_PACKAGE}.operators.databricks_definitions",
+                    f"{_PACKAGE}.operators.databricks_tasks",
+                    f"{_PACKAGE}.operators.databricks_workflow",
+                ],
+            },
             {"integration-name": "Amazon SNS", "python-modules": [f"{_PACKAGE}.operators.sns_alert"]},
         ],
         "sensors": _modules(*(row.sensor for row in SERVICES.values())),
@@ -72,7 +80,10 @@ def get_provider_info() -> dict[str, Any]:
             *({"integration-name": row.title, "python-modules": _TRIGGERS} for row in SERVICES.values()),
             {"integration-name": _PIPELINES, "python-modules": [f"{_PACKAGE}.triggers.pipeline_news"]},
         ],
-        "extra-links": [f"{_PACKAGE}.tasks.joining.RemoteRunLink"],
+        "extra-links": [
+            f"{_PACKAGE}.tasks.joining.RemoteRunLink",
+            f"{_PACKAGE}.operators.databricks_workflow_task.WorkflowJobRunLink",
+        ],
         "notifications": [f"{_PACKAGE}.notifications.sns.SnsAlertNotifier"],
         "cli": [f"{_PACKAGE}.checks.airflow_cli.commands"],
         "connection-types": [_dbt_cloud_form(), _databricks_form()],

@@ -11,7 +11,7 @@ from typing import Any
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.serde import deserialize, serialize
 
-from airflow_provider_pipehooks.operators.remote_run import INTENT_KEY
+from airflow_provider_pipehooks.compat.memory import INTENT_KEY
 
 
 class Store(dict[str, Any]):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider_pipehooks.compat.memory import INTENT_KEY
 from airflow_provider_pipehooks.core.changes import Change
 from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.core.events import SomethingWaits, WaitEnded
@@ -20,7 +21,6 @@ from airflow_provider_pipehooks.core.watch import Watch
 from airflow_provider_pipehooks.handlers.node.record import KEY as NODE_KEY
 from airflow_provider_pipehooks.handlers.node.record import NodeRecord, read, write
 from airflow_provider_pipehooks.operators.dbt_cloud import DbtCloudRunJobOperator
-from airflow_provider_pipehooks.operators.remote_run import INTENT_KEY
 from airflow_provider_pipehooks.operators.sns_alert import SENT_KEY, SnsAlertOperator
 from airflow_provider_pipehooks.standin import Plan, StandIn
 from airflow_provider_pipehooks.triggers.asset_events import RunFinishedEventTrigger

@@ -21,11 +21,11 @@ def push(context: Mapping[str, Any], values: Mapping[str, Any]) -> None:
             context["ti"].xcom_push(key=key, value=value)
 
 
-def url_of(ti_key: Any) -> str:
+def url_of(ti_key: Any, key: str = URL_KEY) -> str:
     """The run's page, as a task left it; empty when it did not."""
     from airflow.sdk.execution_time.xcom import XCom
 
-    return XCom.get_value(key=URL_KEY, ti_key=ti_key) or ""
+    return XCom.get_value(key=key, ti_key=ti_key) or ""
 
 
 def recorded_run(dag_id: str, run_id: str, task_id: str, map_index: int) -> tuple[Run | None, int | None]:

@@ -34,8 +34,9 @@ TITLES = {
     "dbt_cloud": "dbt Cloud",
     "databricks_jobs": "Databricks",
     "databricks_pipelines": "Databricks pipeline",
+    "databricks_sql": "Databricks SQL",
 }
-NOUNS = {"databricks_pipelines": "update"}
+NOUNS = {"databricks_pipelines": "update", "databricks_sql": "statement"}
 
 
 def label_of(service: str, run_id: int | str) -> str:
@@ -70,7 +71,7 @@ class Run:
     ``state`` is None when the remote used a word that the service's table does not know; such a run is
     not terminal.
 
-    :param service: ``dbt_cloud``, ``databricks_jobs`` or ``databricks_pipelines``.
+    :param service: ``dbt_cloud``, ``databricks_jobs``, ``databricks_pipelines`` or ``databricks_sql``.
     :param run_id: the remote's id; numbers as int.
     :param status: the remote's own word, kept as it came.
     :param job_id: the definition it ran; None for a one-time run.

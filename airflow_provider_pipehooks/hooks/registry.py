@@ -71,6 +71,15 @@ SERVICES: Mapping[str, ServiceRow] = {
         operator="operators.databricks_pipelines.DatabricksPipelineUpdateOperator",
         sensor="sensors.databricks_pipelines.DatabricksPipelineUpdateSensor",
     ),
+    "databricks_sql": ServiceRow(
+        title="Databricks SQL",
+        docs="https://docs.databricks.com/api/workspace/statementexecution",
+        conn_id="databricks_default",
+        hook="hooks.databricks.DatabricksHook",
+        calls="services.databricks_sql.DatabricksSql",
+        operator="operators.databricks_sql.DatabricksSQLStatementsOperator",
+        sensor="sensors.databricks_sql.DatabricksSQLStatementsSensor",
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.arguments import (
@@ -19,14 +20,69 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCal
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.operators.databricks_run import DatabricksRunOperator
 from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
-from airflow_provider_pipehooks.tasks.joining import deferring
+from airflow_provider_pipehooks.tasks.joining import RemoteRunLink, deferring
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from typing_extensions import Unpack
 
     from airflow_provider_pipehooks.core.intent import Intent
+    from airflow_provider_pipehooks.operators.databricks_definitions import DatabricksCreateJobsOperator
+    from airflow_provider_pipehooks.operators.databricks_sql import DatabricksSQLStatementsOperator
+    from airflow_provider_pipehooks.operators.databricks_tasks import (
+        DatabricksNotebookOperator,
+        DatabricksTaskBaseOperator,
+        DatabricksTaskOperator,
+    )
+    from airflow_provider_pipehooks.operators.databricks_workflow import (
+        DatabricksWorkflowTaskGroup,
+        WorkflowRunMetadata,
+    )
     from airflow_provider_pipehooks.tasks.typed import DatabricksRunArguments
+
+__all__ = [
+    "DEFER_METHOD_NAME",
+    "XCOM_JOB_ID_KEY",
+    "XCOM_RUN_ID_KEY",
+    "XCOM_RUN_PAGE_URL_KEY",
+    "XCOM_STATEMENT_ID_KEY",
+    "DatabricksCreateJobsOperator",
+    "DatabricksJobRunLink",
+    "DatabricksNotebookOperator",
+    "DatabricksRunNowOperator",
+    "DatabricksSQLStatementsOperator",
+    "DatabricksSubmitRunOperator",
+    "DatabricksTaskBaseOperator",
+    "DatabricksTaskOperator",
+    "DatabricksWorkflowTaskGroup",
+    "WorkflowRunMetadata",
+]
+
+#: Names of the official module, for DAGs that read them from there.
+XCOM_RUN_ID_KEY = "run_id"
+XCOM_JOB_ID_KEY = "job_id"
+XCOM_RUN_PAGE_URL_KEY = "run_page_url"
+XCOM_STATEMENT_ID_KEY = "statement_id"
+DEFER_METHOD_NAME = "execute_complete"
+DatabricksJobRunLink = RemoteRunLink
+#: Further classes of the official module and where they are: imported with the first DAG that uses one.
+ELSEWHERE: Mapping[str, str] = {
+    "DatabricksCreateJobsOperator": "databricks_definitions",
+    "DatabricksNotebookOperator": "databricks_tasks",
+    "DatabricksSQLStatementsOperator": "databricks_sql",
+    "DatabricksTaskBaseOperator": "databricks_tasks",
+    "DatabricksTaskOperator": "databricks_tasks",
+    "DatabricksWorkflowTaskGroup": "databricks_workflow",
+    "WorkflowRunMetadata": "databricks_workflow_task",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in ELSEWHERE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__package__}.{ELSEWHERE[name]}"), name)
+
 
 #: Run-now slots that Databricks refuses together with ``job_parameters``.
 TASK_SLOTS: Mapping[str, Reader] = {

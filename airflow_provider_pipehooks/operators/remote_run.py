@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from airflow_provider_pipehooks.compat import memory, tries
+from airflow_provider_pipehooks.compat.memory import INTENT_KEY, IntentNotes, first_intent
 from airflow_provider_pipehooks.compat.questions import ENDED_FOR_GOOD, state_at_kill
 from airflow_provider_pipehooks.core.arguments import Reader, as_hook_params, one_of
 from airflow_provider_pipehooks.core.durations import as_interval, as_limit
@@ -39,7 +39,6 @@ from airflow_provider_pipehooks.tasks.waiting import cancel, wait
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-INTENT_KEY = "pipehooks_intent"
 #: Airflow kills the process five seconds after it has told it to end.
 LONGEST_PAUSE_AT_KILL_S = 1.0
 OnCancel = Literal["cancel", "keep"]
@@ -62,7 +61,7 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
     #: What users call ``poll_interval``.
     interval_argument: ClassVar[str]
     readers: ClassVar[Mapping[str, Reader]] = {"on_cancel": one_of("cancel", "keep")}
-    operator_extra_links = (RemoteRunLink(),)
+    operator_extra_links: tuple[RemoteRunLink, ...] = (RemoteRunLink(),)
     ui_color = "#e8f0f7"
 
     def __init__(
@@ -280,18 +279,8 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
         return f"{INTENT_KEY}_{hashlib.sha256(repr((who, self._turn)).encode()).hexdigest()[:16]}"
 
     def _opened_once(self, context: Context, key: str) -> Once:
-        self._ti = ti = context["ti"]
-        first = Intent(
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            task_id=self.task_id,
-            map_index=ti.map_index if ti.map_index is not None else -1,
-            generation=tries.generation(context),
-            service=self.service_name,
-            job=self.job,
-            born=tries.born(context),
-            turn=self._turn,
-        )
+        self._ti = context["ti"]
+        first = first_intent(context, self.task_id, self.service_name, self.job, self._turn)
         return Once(self, IntentNotes(context, key, self.log), first, self.log)
 
     def _never_seen(self, once: Once) -> Run | None:
@@ -368,35 +357,3 @@ class RemoteRunOperator(StatefulOperator, JoinsRun, BaseOperator):
     def _continued(self, context: Context, run: Run) -> Run | None:
         """Repair within the same try, where the service's operator does that."""
         return None
-
-
-class IntentNotes:
-    """The intent of a task in its state store, which outlives crash, retry and clear."""
-
-    def __init__(self, context: Mapping[str, Any], key: str, log: Any) -> None:
-        self.key = key
-        self._context = context
-        self._log = log
-
-    def recall(self) -> Intent | None:
-        """What was written down last.
-
-        :raises ConfigurationError: it cannot be read. Starting all the same might start a second run.
-        """
-        record = memory.recall(self._context, self.key)
-        if not record:
-            return None
-        try:
-            return Intent.from_json(record)
-        except ValueError as err:
-            before = record.get("generation") if isinstance(record, Mapping) else None
-            if isinstance(before, int) and before != tries.generation(self._context):
-                self._log.warning("The task was cleared, and its last run is not known: %s", err)
-                return None
-            raise ConfigurationError(
-                f"{err}. Nothing was started: a run of an earlier try may be going on. Look there, then "
-                f"clear the task to start anew, or delete {self.key!r} from its state store."
-            ) from err
-
-    def remember(self, intent: Intent) -> None:
-        memory.remember(self._context, self.key, intent.to_json())

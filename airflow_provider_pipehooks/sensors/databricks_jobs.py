@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from airflow_provider_pipehooks.core.run import Run
+    from airflow_provider_pipehooks.sensors.databricks_sql import DatabricksSQLStatementsSensor
     from airflow_provider_pipehooks.tasks.typed import SensorArguments
+else:
+
+    def __getattr__(name: str) -> Any:
+        """What the official module has beside: imported with the first DAG that uses it."""
+        if name != "DatabricksSQLStatementsSensor":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module(f"{__package__}.databricks_sql").DatabricksSQLStatementsSensor
+
+
+__all__ = ["DatabricksJobRunSensor", "DatabricksSQLStatementsSensor"]
 
 _RUN_BY = ("run_id", "job_id", "job_name")
 

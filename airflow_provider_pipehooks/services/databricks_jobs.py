@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
@@ -11,12 +11,15 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound,
 from airflow_provider_pipehooks.core.run import Failure, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.core.texts import last_lines, shorten
+from airflow_provider_pipehooks.services import databricks_tasks as tasks_of
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found, Key, number_of
 from airflow_provider_pipehooks.services.databricks_pages import PAGE, batches_of, read_batch
 from airflow_provider_pipehooks.services.databricks_states import NAME, number_or_0, parse_run
+from airflow_provider_pipehooks.services.databricks_tasks import newest_attempts
 from airflow_provider_pipehooks.services.reading import (
     LONGEST_FAILURE,
+    any_id_or_none,
     data_of,
     id_or_none,
     object_or_empty,
@@ -46,16 +49,25 @@ class DatabricksJobs:
     def _request(self, method: Literal["GET", "POST"], path: str, **fields: Any) -> Request:
         return Request(method=method, path=f"/api/2.2/jobs/{path}", **fields)
 
-    def key_of(self, run_id: int | str) -> int | None:
-        return number_of(run_id) if self.task_key is None else None  # a list of runs has no tasks in it
+    def key_of(self, run_id: int | str) -> Key | None:
+        number = number_of(run_id)
+        if number is None or self.task_key is None:
+            return number
+        return tasks_of.key_of(number, self.task_key)
 
     def batches_of(self, wanted: Mapping[Key, Run | None], *, ended_only: bool) -> list[Batch]:
-        return batches_of(wanted, ended_only)
+        tasks = {key: run for key, run in wanted.items() if tasks_of.is_task(key)}
+        runs = {key: run for key, run in wanted.items() if key not in tasks}
+        return [*tasks_of.batches_of(tasks), *batches_of(runs, ended_only)]
 
     def read_batch(self, found: Found) -> Procedure[bool]:
-        return read_batch(found)
+        if any(map(tasks_of.is_task, found.batch.wanted)):
+            return (yield from tasks_of.read_batch(found, self.whole_run))
+        return (yield from read_batch(found))
 
     def parse(self, data: Mapping[str, Any]) -> Run:
+        if self.task_key is not None:
+            return self._task_in(object_or_empty(data.get("run")), self.task_key)
         return self._parse(data, self._request("GET", "runs/list"))
 
     def _parse(self, data: Mapping[str, Any], request: Request) -> Run:
@@ -90,13 +102,16 @@ class DatabricksJobs:
         return {**run, "tasks": tasks}
 
     def _get_task(self, run_id: int | str, task_key: str) -> Procedure[Run]:
+        return self._task_in((yield from self.whole_run(run_id)), task_key)
+
+    def _task_in(self, whole: Mapping[str, Any], task_key: str) -> Run:
         """The newest attempt of one task. A failed attempt is final once no retry can follow."""
-        whole = yield from self.whole_run(run_id)
-        parent = self._parse(whole, self._get_request(run_id))
+        request = self._get_request(str(whole.get("run_id")))
+        parent = self._parse(whole, request)
         newest = newest_attempts(objects(whole.get("tasks"))).get(task_key)
         if newest is None:
             return _missing_task(parent, task_key, whole)
-        task = replace(self._parse(newest, self._get_request(run_id)), job_id=parent.job_id)
+        task = replace(self._parse(newest, request), job_id=parent.job_id)
         retries = number_or_0(newest.get("max_retries"))
         final = retries >= 0 and number_or_0(newest.get("attempt_number")) >= retries
         if task.is_failed and not final and not parent.is_terminal:
@@ -119,14 +134,23 @@ class DatabricksJobs:
 
         :return: the repair id. A later repair must name the one before, so the history is read first.
         """
-        history = objects((yield self._get_request(run_id)).body.get("repair_history"))
-        latest = next(filter(None, (id_or_none(item.get("id")) for item in reversed(history))), None)
+        latest = tasks_of.latest_repair((yield self._get_request(run_id)).body)
         body: dict[str, Any] = {"run_id": run_id, "rerun_all_failed_tasks": True}
         if latest is not None:
             body["latest_repair_id"] = latest
         if job_parameters:
             body["job_parameters"] = dict(job_parameters)
         return (yield from self._post_for_id("runs/repair", body, "repair_id"))
+
+    def repair_tasks(self, whole: Mapping[str, Any], task_keys: Collection[str]) -> Procedure[int]:
+        """Run some tasks of a run again, in the same run, which must be over.
+
+        :param whole: the run, of :meth:`whole_run`. Has another repair begun since, this one is refused.
+        :return: the repair id.
+        """
+        return (
+            yield from self._post_for_id("runs/repair", tasks_of.repair_body(whole, task_keys), "repair_id")
+        )
 
     def _post_for_id(self, path: str, body: Mapping[str, Any], key: str) -> Procedure[int]:
         # Databricks promises one run per token, so a call that carries one may be sent again.
@@ -138,6 +162,9 @@ class DatabricksJobs:
         yield self._request("POST", "update", json=body, expects="text")
 
     def cancel_run(self, run_id: int | str) -> Procedure[None]:
+        if self.task_key is not None:
+            whole = yield from self.whole_run(run_id)
+            run_id = tasks_of.attempt_id(whole, self.task_key)  # the other tasks of the run go on
         # The answer has no body.
         yield self._request("POST", "runs/cancel", json={"run_id": run_id}, idempotent=True, expects="text")
 
@@ -195,25 +222,35 @@ class DatabricksJobs:
 
     def explain_run(self, run: Run) -> Procedure[Run]:
         """Name the failed tasks with the error each one printed."""
+        if self.task_key is not None:
+            return (yield from self._explain_task(run, self.task_key))
         whole = yield from self.whole_run(run.run_id)
         keys = newest_attempts(objects(whole.get("tasks")))
-        if self.task_key is not None:
-            keys = {key: task for key, task in keys.items() if key == self.task_key}
         failures: list[Failure] = []
         for key, data in keys.items():
             task = self._parse(data, self._get_request(run.run_id))
             if task.state is RunState.ERROR:
                 wants_output = len(failures) < _MOST_OUTPUTS
                 error, trace = (yield from self._output_of(task)) if wants_output else (None, None)
-                failures.append(
-                    Failure(
-                        name=shorten(key),
-                        message=error or shorten(task.message or task.status, LONGEST_FAILURE),
-                        url=task.url or run.url,
-                        detail=trace,
-                    )
-                )
+                failures.append(_failure(key, task, error, trace, run.url))
         return run.with_failures(*failures)
+
+    def _explain_task(self, task: Run, task_key: str) -> Procedure[Run]:
+        """A run that is the attempt of a task says by itself what it printed."""
+        if task.state is not RunState.ERROR:
+            return task
+        error, trace = yield from self._output_of(task)
+        return task.with_failures(_failure(task_key, task, error, trace, task.url))
+
+    def output_of(self, run_id: int | str) -> Procedure[Mapping[str, Any]]:
+        """What the only task of a run, or an attempt of a task, has left, as ``runs/get-output`` tells it."""
+        if self.task_key is None:
+            tasks = newest_attempts(objects((yield from self.whole_run(run_id)).get("tasks")))
+            ids = [each for task in tasks.values() if (each := any_id_or_none(task.get("run_id")))]
+            run_id = ids[0] if len(ids) == 1 else run_id
+        request = self._request("GET", "runs/get-output", params={"run_id": str(run_id)})
+        output: Mapping[str, Any] = (yield request).body
+        return output
 
     def _output_of(self, task: Run) -> Procedure[tuple[str | None, str | None]]:
         """What the task printed, and the end of its trace; there is none for pipeline tasks."""
@@ -227,15 +264,9 @@ class DatabricksJobs:
         return shorten(error, LONGEST_FAILURE) if error else None, last_lines(trace) if trace else None
 
 
-def newest_attempts(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The newest attempt of each task key: a run lists every attempt, and a repair adds more."""
-    newest: dict[str, Mapping[str, Any]] = {}
-    for task in sorted(
-        tasks, key=lambda task: (number_or_0(task.get("attempt_number")), number_or_0(task.get("start_time")))
-    ):
-        if key := text_or_none(task.get("task_key")):
-            newest[key] = task
-    return newest
+def _failure(task_key: str, task: Run, error: str | None, trace: str | None, url: str | None) -> Failure:
+    message = error or shorten(task.message or task.status, LONGEST_FAILURE)
+    return Failure(name=shorten(task_key), message=message, url=task.url or url, detail=trace)
 
 
 def _missing_task(parent: Run, task_key: str, whole: Mapping[str, Any]) -> Run:

@@ -11,7 +11,13 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_pipehooks.standin import control, databricks_jobs, databricks_pipelines, dbt_cloud
+from airflow_provider_pipehooks.standin import (
+    control,
+    databricks_jobs,
+    databricks_pipelines,
+    databricks_sql,
+    dbt_cloud,
+)
 from airflow_provider_pipehooks.standin.databricks_workspace import routes as workspace_routes
 from airflow_provider_pipehooks.standin.faults import Faults, suffer
 from airflow_provider_pipehooks.standin.journal import Journal, entry_of
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 SERVICES = (
     (re.compile(r"^/api/v[23]/"), "dbt_cloud"),
     (re.compile(r"^/api/2\.0/pipelines(/|$)"), "databricks_pipelines"),
+    (re.compile(r"^/api/2\.0/sql/"), "databricks_sql"),
     (re.compile(r"^/(api/2\.\d/|oidc/)"), "databricks_jobs"),
 )
 
@@ -39,6 +46,7 @@ def build_app(standin: StandIn) -> ASGIApp:
     services.include_router(control.routes(standin))
     services.include_router(databricks_jobs.routes(standin.databricks_jobs))
     services.include_router(databricks_pipelines.routes(standin.databricks_pipelines, login_of(standin)))
+    services.include_router(databricks_sql.routes(standin.databricks_sql, login_of(standin)))
     services.include_router(dbt_cloud.routes(standin.dbt_cloud))
     services.include_router(workspace_routes(standin.databricks_workspace, login_of(standin)))
     # The last, so that it gets what no other route takes.

@@ -14,7 +14,13 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_pipehooks.standin import databricks_jobs, databricks_pipelines, dbt_cloud, tls
+from airflow_provider_pipehooks.standin import (
+    databricks_jobs,
+    databricks_pipelines,
+    databricks_sql,
+    dbt_cloud,
+    tls,
+)
 from airflow_provider_pipehooks.standin.app import build_app
 from airflow_provider_pipehooks.standin.databricks_workspace import World as Workspace
 from airflow_provider_pipehooks.standin.dbt_cloud.dbt_project import DbtProject
@@ -25,7 +31,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class StandIn:
-    """dbt Cloud, Databricks Jobs and Databricks Pipelines in one local server.
+    """dbt Cloud, Databricks Jobs, Pipelines and SQL statements in one local server.
 
     :param port: 0 takes a free one; it is kept when the server is stopped and started again.
     :param tls: speak https with a certificate of its own; trust ``ca_file``.
@@ -48,6 +54,7 @@ class StandIn:
         )
         jobs = self.databricks_jobs
         self.databricks_workspace = Workspace(has_job=lambda job_id: job_id in jobs.jobs)
+        self.databricks_sql = databricks_sql.World(clock=time.time, speed=speed)
         self.ca_file: Path | None = None
         self._dbt_project = None if dbt_project is None else Path(dbt_project)
         self._server: uvicorn.Server | None = None
@@ -64,6 +71,7 @@ class StandIn:
         self.databricks_jobs.reset()
         self.databricks_workspace.reset()
         self.databricks_pipelines.reset()
+        self.databricks_sql.reset()
         self.faults.clear()
         self.journal.clear()
 

@@ -45,9 +45,11 @@ class RemoteRunLink(BaseOperatorLink):
     """The button of a task in Airflow's UI that opens its remote run."""
 
     name = "Open remote run"
+    #: XCom key of the address.
+    key: ClassVar[str] = ledger.URL_KEY
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        return ledger.url_of(ti_key)
+        return ledger.url_of(ti_key, self.key)
 
 
 class JoinsRun(ReadsArguments, ABC):

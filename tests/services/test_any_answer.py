@@ -21,8 +21,9 @@ from airflow_provider_pipehooks.services import databricks_pipelines, databricks
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.databricks_calls import DatabricksCalls
-from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs, newest_attempts
+from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
 from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
+from airflow_provider_pipehooks.services.databricks_tasks import newest_attempts
 from airflow_provider_pipehooks.services.databricks_values import (
     ClusterState,
     SQLStatementState,
@@ -126,14 +127,24 @@ DATABRICKS: dict[str, Callable[[], Procedure[Any]]] = {
     "run_now": lambda: DatabricksJobs().run_now({"job_id": 5}),
     "submit": lambda: DatabricksJobs().submit({"tasks": []}),
     "repair": lambda: DatabricksJobs().repair(7),
+    "repair_tasks": lambda: DatabricksJobs().repair_tasks({"run_id": 7}, ["load"]),
+    "output_of": lambda: DatabricksJobs().output_of(7),
+    "output_of a task": lambda: DatabricksJobs(task_key="load").output_of(7),
     "update_job": lambda: DatabricksJobs().update_job(5, {}),
     "cancel_run": lambda: DatabricksJobs().cancel_run(7),
+    "cancel_run of a task": lambda: DatabricksJobs(task_key="load").cancel_run(7),
     "cancel_all_runs": lambda: DatabricksJobs().cancel_all_runs(5),
     "newest_run": lambda: DatabricksJobs().newest_run(5),
     "job_id_by_name": lambda: DatabricksJobs().job_id_by_name("nightly"),
     "read_batch of new runs": lambda: DatabricksJobs().read_batch(Found(Batch(dict.fromkeys(range(1, 80))))),
     "read_batch": lambda: DatabricksJobs().read_batch(Found(Batch({7: made(7), 8: made(8), 9: made(8)}))),
+    "read_batch of tasks": lambda: DatabricksJobs(task_key="load").read_batch(
+        Found(Batch({"7/load": None, "7/check": None}))
+    ),
     "explain_run": lambda: DatabricksJobs().explain_run(a_run(RunState.ERROR, run_id=7)),
+    "explain_run of a task": lambda: DatabricksJobs(task_key="load").explain_run(
+        a_run(RunState.ERROR, run_id=7)
+    ),
 }
 _UPDATE = "4518bf9e-1d2c-4c83-a2f5-2a6b5a1c9d70"
 _update = shaped(
@@ -322,7 +333,7 @@ def test_any_answer_of_dbt_cloud_ends_in_a_result_or_our_error(name: str, bodies
 @given(bodies=st.lists(databricks_bodies | objects, min_size=1, max_size=4))
 def test_any_answer_of_databricks_ends_in_a_result_or_our_error(name: str, bodies: list[Any]) -> None:
     result = come_to_an_end(DATABRICKS[name](), bodies)
-    check(result, {"TERMINATED", "20"} if name == "explain_run" else words_in(bodies))
+    check(result, {"TERMINATED", "20"} if name.startswith("explain_run") else words_in(bodies))
 
 
 @pytest.mark.parametrize("name", DBT_CALLS)

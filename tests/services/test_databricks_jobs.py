@@ -11,8 +11,9 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, NotFound,
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.services.base import Request
-from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs, newest_attempts
+from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
 from airflow_provider_pipehooks.services.databricks_states import parse_run
+from airflow_provider_pipehooks.services.databricks_tasks import newest_attempts
 from tests.services.driving import Body, Driven, drive
 
 JOBS = DatabricksJobs()

@@ -123,7 +123,8 @@ def test_jobs_are_listed_in_pages_of_up_to_100(api: Api) -> None:
 
 
 def test_a_job_can_be_made_read_changed_and_deleted(api: Api) -> None:
-    job_id = api.post("create", name="a", tasks=[{"task_key": "t"}], tags={"x": "1"})["job_id"]
+    tasks = [{"task_key": "t", "notebook_task": {"notebook_path": "/t"}}]
+    job_id = api.post("create", name="a", tasks=tasks, tags={"x": "1"})["job_id"]
     api.post("update", job_id=job_id, new_settings={"name": "b"}, fields_to_remove=["tags"])
     settings = api.get("get", job_id=job_id)["settings"]
     assert settings["name"] == "b"

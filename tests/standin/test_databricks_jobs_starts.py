@@ -213,7 +213,8 @@ def test_without_a_queue_the_run_is_skipped(api: Api, job: dict[str, Any], body:
 
 @pytest.mark.parametrize(("version", "word"), [("2.1", "SKIPPED"), ("2.2", "QUEUED")])
 def test_jobs_made_through_2_2_queue_by_default(api: Api, version: str, word: str) -> None:
-    job_id = api.post("create", version=version, name="a", tasks=[{"task_key": "t"}])["job_id"]
+    tasks = [{"task_key": "t", "notebook_task": {"notebook_path": "/t"}}]
+    job_id = api.post("create", version=version, name="a", tasks=tasks)["job_id"]
     first = api.world.start(job_id)
     api.world.set_plan(first, Plan(hold=True))
     assert api.word(api.world.start(job_id)) == word

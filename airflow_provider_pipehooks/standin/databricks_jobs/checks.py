@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from airflow_provider_pipehooks.standin.databricks_jobs.errors import invalid
 
 MAX_TOKEN_LENGTH = 64
 MAX_PARAMS_BYTES = 10_000
+MAX_CONCURRENT_RUNS = 1000
+TASK_KEY = re.compile(r"[\w-]{1,100}", re.ASCII)
 
 _TASK_SLOTS = (
     "notebook_params",
@@ -111,6 +114,37 @@ def check_shapes(body: Mapping[str, Any]) -> None:
         check_shapes({name: value for name, value in task.items() if name != "tasks"})
 
 
+def check_job(settings: Mapping[str, Any]) -> None:
+    """Check the settings of a job, but for how its tasks depend on each other.
+
+    :raises ApiError: a wrong shape, or a task that says not one thing to run, or not where.
+    """
+    check_shapes(settings)
+    for name in ("job_clusters", "parameters"):
+        if settings.get(name) is not None and not isinstance(settings[name], list):
+            raise invalid(f"Could not parse request object: {name} must be a list.")
+    clusters = {each.get("job_cluster_key") for each in settings.get("job_clusters") or ()}
+    most = integer(settings, "max_concurrent_runs")
+    if most is not None and not 0 <= most <= MAX_CONCURRENT_RUNS:
+        raise invalid(f"max_concurrent_runs must be between 0 and {MAX_CONCURRENT_RUNS}, not {most}.")
+    for task in settings.get("tasks") or ():
+        _check_job_task(task, clusters)
+
+
+def _check_job_task(task: Mapping[str, Any], clusters: set[Any]) -> None:
+    key = task.get("task_key")
+    if not isinstance(key, str) or not TASK_KEY.fullmatch(key):
+        raise invalid(f"Invalid task_key {key!r}: 1 to 100 letters, digits, - and _.")
+    kinds = [name for name in task if name.endswith("_task")]
+    if len(kinds) != 1:
+        raise invalid(f"Task {key} must specify exactly one task type, not {kinds or 'none'}.")
+    where = [name for name in ("existing_cluster_id", "new_cluster", "job_cluster_key") if task.get(name)]
+    if len(where) > 1:
+        raise invalid(f"Task {key} must specify at most one of {', '.join(where)}.")
+    if task.get("job_cluster_key") and task["job_cluster_key"] not in clusters:
+        raise invalid(f"Job cluster '{task['job_cluster_key']}' of task {key} is not defined.")
+
+
 def check_slots(body: Mapping[str, Any]) -> None:
     """Check the parameters of run-now and repair.
 
@@ -120,7 +154,8 @@ def check_slots(body: Mapping[str, Any]) -> None:
     mixed = [name for name in _TASK_SLOTS if name in sent]
     if sent.get("job_parameters") and mixed:
         raise invalid(f"job_parameters cannot be used together with {mixed[0]}.")
-    if "notebook_params" in sent and "jar_params" in sent:
+    # The official workflow group sends all of them, empty where there are none.
+    if sent.get("notebook_params") and sent.get("jar_params"):
         raise invalid("notebook_params and jar_params cannot be specified together.")
     for name, value in sent.items():
         for holds, problem in _SLOT_RULES:

@@ -51,6 +51,8 @@ class Runs:
         self.runs_by_token: dict[str, int] = {}
         self.submit_plan = Plan()
         self.submit_plans: list[Plan] = []
+        #: By name: how the tasks and rounds of a job go that a client is going to create.
+        self.expected: dict[str, tuple[dict[str, Behaviour], tuple[Plan, ...]]] = {}
         self._submitted = 0
         self._next_job = count(FIRST_JOB_ID)
         self._next_run = count(FIRST_RUN_ID)

@@ -86,6 +86,23 @@ class World(Runs, Logins):
         with self.lock:
             return self.define_job(all_settings, behaviours, rounds, id)
 
+    def expect_job(
+        self,
+        name: str,
+        *,
+        tasks: Sequence[str | Mapping[str, Any]] = (),
+        plan: Plan | None = None,
+        plans: Iterable[Plan] = (),
+    ) -> None:
+        """Say how a job goes that a client is going to create under a name.
+
+        :param tasks: those that do not simply succeed, as for :meth:`add_job`; how they depend on each other
+            is the client's to say.
+        """
+        _, behaviours = read_tasks(tasks)
+        with self.lock:
+            self.expected[name] = (behaviours, tuple(plans) or (plan or Plan(),))
+
     def start(self, job_id: int) -> int:
         """Start a run as a client would, and return its id."""
         with self.lock:
