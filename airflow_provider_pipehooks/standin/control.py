@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/_standin"
 LOOPBACK = "127.0.0.1"
-SERVICES = ("dbt_cloud", "databricks_jobs", "databricks_pipelines")
-#: Those with jobs and runs; pipelines have routes of their own.
+SERVICES = ("dbt_cloud", "databricks_jobs", "databricks_pipelines", "databricks_sql")
+#: Those with jobs and runs; pipelines have routes of their own, statements need none.
 JOB_SERVICES = SERVICES[:2]
 
 

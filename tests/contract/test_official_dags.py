@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import itertools
 import json
@@ -12,12 +13,15 @@ from typing import Any
 import aiohttp
 import pytest
 from airflow.providers.databricks.operators import databricks as official_databricks
+from airflow.providers.databricks.sensors import databricks as official_databricks_sensors
 from airflow.providers.dbt.cloud.operators import dbt as official_dbt
 from airflow.providers.dbt.cloud.sensors import dbt as official_dbt_sensors
 from airflow.sdk import DAG
 
 from airflow_provider_pipehooks.operators import databricks_jobs, dbt_cloud
+from airflow_provider_pipehooks.sensors import databricks_jobs as databricks_sensors
 from airflow_provider_pipehooks.sensors import dbt_cloud as dbt_cloud_sensors
+from airflow_provider_pipehooks.services.databricks_sql import MARK
 from airflow_provider_pipehooks.standin import Plan, StandIn
 from tests.dag_runs import Finished
 
@@ -67,11 +71,116 @@ with DAG("DAG_ID", schedule=None, default_args=common, params={"day": "7"}) as d
     )
 """
 
+WORKFLOW = """
+from airflow.providers.databricks.operators.databricks import (
+    DatabricksCreateJobsOperator,
+    DatabricksNotebookOperator,
+    DatabricksTaskOperator,
+)
+from airflow.providers.databricks.operators.databricks_workflow import DatabricksWorkflowTaskGroup
+from airflow.sdk import DAG
+
+common = {"databricks_conn_id": "databricks_official", "deferrable": DEFERRABLE}
+fast = {"polling_period_seconds": 0}
+with DAG("DAG_ID", schedule=None, default_args=common, params={"day": "7"}) as dag:
+    alone = DatabricksNotebookOperator(
+        task_id="alone",
+        notebook_path="/n",
+        source="WORKSPACE",
+        notebook_params={"dag": "{{ dag.dag_id }}"},
+        notebook_packages=[{"pypi": {"package": "simplejson"}}],
+        existing_cluster_id="c",
+        **fast,
+    )
+    retried = DatabricksTaskOperator(
+        task_id="retried",
+        task_config={"spark_python_task": {"python_file": "/f.py"}},
+        new_cluster={"num_workers": 1},
+        max_retries=2,
+        **fast,
+    )
+    define = DatabricksCreateJobsOperator(
+        task_id="define",
+        name="made",
+        tasks=[{"task_key": "a", "notebook_task": {"notebook_path": "/n"}}],
+        access_control_list=[{"user_name": "a@example.com", "permission_level": "CAN_VIEW"}],
+    )
+    define_again = DatabricksCreateJobsOperator(
+        task_id="define_again",
+        json={"name": "made", "tasks": [{"task_key": "b", "notebook_task": {"notebook_path": "/n"}}]},
+        access_control_list=[{"user_name": "b@example.com", "permission_level": "CAN_VIEW"}],
+    )
+    with DatabricksWorkflowTaskGroup(
+        group_id="flow",
+        databricks_conn_id="databricks_official",
+        job_clusters=[{"job_cluster_key": "small", "new_cluster": {"num_workers": 1}}],
+        notebook_params={"shared": "yes"},
+        notebook_packages=[{"pypi": {"package": "simplejson"}}],
+        extra_job_params={"email_notifications": {"on_failure": ["a@example.com"]}, "tags": {"a": "b"}},
+    ) as flow:
+        first = DatabricksNotebookOperator(
+            task_id="first",
+            notebook_path="/first",
+            source="GIT",
+            notebook_params={"own": "1"},
+            job_cluster_key="small",
+            **fast,
+        )
+        bad = DatabricksTaskOperator(
+            task_id="bad",
+            task_config={"notebook_task": {"notebook_path": "/bad"}},
+            databricks_task_key="bad",
+            job_cluster_key="small",
+            **fast,
+        )
+        last = DatabricksTaskOperator(
+            task_id="last",
+            task_config={"notebook_task": {"notebook_path": "/last"}},
+            job_cluster_key="small",
+            trigger_rule="all_done",
+            **fast,
+        )
+        first >> bad >> last
+    alone >> retried >> define >> define_again >> flow
+"""
+
+SQL = """
+from airflow.providers.databricks.operators.databricks import DatabricksSQLStatementsOperator
+from airflow.providers.databricks.sensors.databricks import DatabricksSQLStatementsSensor
+from airflow.sdk import DAG
+
+common = {"databricks_conn_id": "databricks_official", "deferrable": DEFERRABLE, "warehouse_id": "w"}
+with DAG("DAG_ID", schedule=None, default_args=common) as dag:
+    good = DatabricksSQLStatementsOperator(
+        task_id="good",
+        statement="SELECT :day",
+        parameters=[{"name": "day", "value": "7"}],
+        catalog="main",
+        query_tags={"team": "{{ dag.dag_id }}"},
+        polling_period_seconds=0,
+    )
+    joined = DatabricksSQLStatementsSensor(
+        task_id="joined",
+        statement_id="{{ ti.xcom_pull(task_ids='good', key='statement_id') }}",
+        poke_interval=1,
+    )
+    sensed = DatabricksSQLStatementsSensor(
+        task_id="sensed",
+        statement="SELECT '{{ dag.dag_id }}'",
+        include_airflow_query_tags=False,
+        poke_interval=1,
+    )
+    bad = DatabricksSQLStatementsOperator(task_id="bad", statement="SELECT x", polling_period_seconds=0)
+    good >> joined >> sensed >> bad
+"""
+
 OURS = "airflow_provider_pipehooks"
 IMPORTS = {
     "airflow.providers.dbt.cloud.operators.dbt": f"{OURS}.operators.dbt_cloud",
     "airflow.providers.dbt.cloud.sensors.dbt": f"{OURS}.sensors.dbt_cloud",
     "airflow.providers.databricks.operators.databricks": f"{OURS}.operators.databricks_jobs",
+    "airflow.providers.databricks.operators.databricks_workflow": f"{OURS}.operators.databricks_workflow",
+    "airflow.providers.databricks.sensors.databricks": f"{OURS}.sensors.databricks_jobs",
 }
 STATES = {
     DBT_CLOUD: {"good": "success", "bad": "failed", "start": "success", "join": "success"},
@@ -82,6 +191,17 @@ STATES = {
         "submit": "success",
         "submit_old_form": "success",
     },
+    WORKFLOW: {
+        "alone": "success",
+        "retried": "success",
+        "define": "success",
+        "define_again": "success",
+        "flow.launch": "success",
+        "flow.first": "success",
+        "flow.bad": "failed",
+        "flow.last": "success",
+    },
+    SQL: {"good": "success", "joined": "success", "sensed": "success", "bad": "failed"},
 }
 
 
@@ -135,16 +255,32 @@ def run_it(
     # Of its own: a dbt job runs once at a time, and nobody looks at this run until it is joined.
     world.add_job("joined", plan=Plan(polls=2))
     jobs = {"GOOD": world.add_job("good", plan=Plan(polls=2)), "BAD": world.add_job("bad", plan=failing)}
-    finished = run_dag(dag_of(source, jobs, deferrable))
+    dag = dag_of(source, jobs, deferrable)
+    # The official launch task fails where it finds the run over, and looks every five seconds before it runs.
+    path = ("RUNNING", "TERMINATED")
+    standin.databricks_jobs.expect_job(
+        f"{dag.dag_id}.flow",
+        tasks=[{"task_key": "bad", "plan": Plan(outcome="failed", states=path, polls=4)}],
+        plan=Plan(states=path, polls=2),
+    )
+    standin.databricks_sql.plans = [Plan(polls=2), Plan(polls=2), Plan(outcome="failed", polls=2)]
+    finished = run_dag(dag)
     starts = [entry for entry in standin.journal.find("POST") if "token" not in entry.path]
     bodies = [comparable(entry.body) for entry in starts]
     text = json.dumps(bodies).replace(finished.dag_run.dag_id, "the DAG")
+    text = text.replace(finished.dag_run.run_id, "the DAG run")
+    for task in dag.tasks:
+        key = hashlib.md5(f"{dag.dag_id}__{task.task_id}".encode()).hexdigest()
+        text = text.replace(key, f"the key of {task.task_id}")
     return finished, json.loads(text)
 
 
 def comparable(body: dict[str, Any]) -> dict[str, Any]:
-    """Without the token, which is ours, and what is null; the official operator sends job ids as text."""
-    kept = {key: value for key, value in body.items() if value is not None and key != "idempotency_token"}
+    """Without token and mark, which are ours, and what is empty; the official operators send ids as text."""
+    empty = (None, [], {})
+    kept = {key: value for key, value in body.items() if value not in empty and key != "idempotency_token"}
+    if tags := [each for each in kept.pop("query_tags", ()) if each["key"] != MARK]:
+        kept["query_tags"] = tags
     return {**kept, "job_id": str(kept["job_id"])} if "job_id" in kept else kept
 
 
@@ -155,7 +291,11 @@ def without_causes(bodies: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
-@pytest.mark.parametrize("source", [DBT_CLOUD, DATABRICKS], ids=["dbt_cloud", "databricks_jobs"])
+@pytest.mark.parametrize(
+    "source",
+    [DBT_CLOUD, DATABRICKS, WORKFLOW, SQL],
+    ids=["dbt_cloud", "databricks_jobs", "workflow", "databricks_sql"],
+)
 def test_only_the_import_lines_change(
     source: str, deferrable: bool, secured: StandIn, run_dag: Callable[..., Finished]
 ) -> None:
@@ -185,14 +325,41 @@ PAIRS = {
     official_dbt_sensors.DbtCloudJobRunSensor: dbt_cloud_sensors.DbtCloudJobRunSensor,
     official_databricks.DatabricksRunNowOperator: databricks_jobs.DatabricksRunNowOperator,
     official_databricks.DatabricksSubmitRunOperator: databricks_jobs.DatabricksSubmitRunOperator,
+    official_databricks.DatabricksNotebookOperator: databricks_jobs.DatabricksNotebookOperator,
+    official_databricks.DatabricksTaskOperator: databricks_jobs.DatabricksTaskOperator,
+    official_databricks.DatabricksCreateJobsOperator: databricks_jobs.DatabricksCreateJobsOperator,
+    official_databricks.DatabricksSQLStatementsOperator: databricks_jobs.DatabricksSQLStatementsOperator,
+    official_databricks_sensors.DatabricksSQLStatementsSensor: (
+        databricks_sensors.DatabricksSQLStatementsSensor
+    ),
 }
 #: Parameters without a default, and a value for them.
-NEEDED: dict[str, Any] = {"run_id": 1}
+NEEDED: dict[str, Any] = {
+    "run_id": 1,
+    "notebook_path": "/n",
+    "source": "WORKSPACE",
+    "task_config": {"notebook_task": {"notebook_path": "/n"}},
+    "statement": "SELECT 1",
+    "warehouse_id": "w",
+}
 #: The official operators take none of these, too, and fail when the task runs; ours when the DAG is parsed.
 WHAT_TO_RUN: dict[type, dict[str, Any]] = {
     dbt_cloud.DbtCloudRunJobOperator: {"job_id": 1},
+    dbt_cloud_sensors.DbtCloudJobRunSensor: {"run_id": 1},
     databricks_jobs.DatabricksRunNowOperator: {"job_id": 1},
     databricks_jobs.DatabricksSubmitRunOperator: {},
+    databricks_jobs.DatabricksNotebookOperator: {
+        "notebook_path": "/n",
+        "source": "WORKSPACE",
+        "existing_cluster_id": "c",
+    },
+    databricks_jobs.DatabricksTaskOperator: {
+        "task_config": NEEDED["task_config"],
+        "existing_cluster_id": "c",
+    },
+    databricks_jobs.DatabricksCreateJobsOperator: {"name": "made"},
+    databricks_jobs.DatabricksSQLStatementsOperator: {"statement": "SELECT 1", "warehouse_id": "w"},
+    databricks_sensors.DatabricksSQLStatementsSensor: {"statement": "SELECT 1", "warehouse_id": "w"},
 }
 
 
@@ -202,7 +369,7 @@ def parameters_of(kind: type) -> dict[str, Any]:
     return {
         name: NEEDED[name] if parameter.default is parameter.empty else parameter.default
         for name, parameter in signature.parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD) and name != "self"
     }
 
 
@@ -217,8 +384,7 @@ EVERY = [
 def test_every_official_parameter_is_taken_with_its_default(
     theirs: type, ours: type, name: str, default: Any
 ) -> None:
-    needed = WHAT_TO_RUN.get(ours, NEEDED)
-    made = ours(**{"task_id": "t", name: default, **needed})
+    made = ours(**{"task_id": "t", name: default, **WHAT_TO_RUN[ours]})
     assert made.task_id == "t"
 
 
@@ -226,7 +392,7 @@ def test_every_official_parameter_is_taken_with_its_default(
 def test_all_official_parameters_are_taken_together(theirs: type, ours: type) -> None:
     defaults = parameters_of(theirs)
     assert len(defaults) >= 5
-    ours(**{"task_id": "t", **defaults, **WHAT_TO_RUN.get(ours, NEEDED)})
+    ours(**{"task_id": "t", **defaults, **WHAT_TO_RUN[ours]})
 
 
 @pytest.mark.parametrize(("theirs", "ours"), PAIRS.items(), ids=lambda kind: kind.__module__)

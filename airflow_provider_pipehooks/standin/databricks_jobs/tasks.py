@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -73,7 +74,7 @@ def checked_specs(tasks: Any) -> list[Json]:
 
 
 def submitted_specs(body: Json) -> list[Json]:
-    """The tasks of a submit body; the older form has one task at the root, without a key.
+    """The tasks of a submit body; the older form has one task at the root, whose key is the name of the run.
 
     :raises ApiError: neither form.
     """
@@ -83,7 +84,9 @@ def submitted_specs(body: Json) -> list[Json]:
     if len(kinds) != 1:
         raise invalid("Exactly one task must be specified, or a list of tasks.")
     shared = ("existing_cluster_id", "new_cluster", "libraries", "timeout_seconds")
-    return [{"task_key": "main", **{key: body[key] for key in (*kinds, *shared) if key in body}}]
+    # The official notebook operator finds its task under the name that it gave the run.
+    name = re.sub(r"[^\w-]", "_", str(body.get("run_name") or "Untitled"))[:100]
+    return [{"task_key": name, **{key: body[key] for key in (*kinds, *shared) if key in body}}]
 
 
 def expand_only(only: Any, specs: Sequence[Json]) -> list[str]:
