@@ -101,7 +101,9 @@ def run(operator: Any, context: Try) -> Any:
 
 
 def resume(operator: Any, context: Try, deferred: TaskDeferred) -> Any:
-    """Go on after a deferral, as often as the operator defers."""
+    """Go on after a deferral, as often as the operator defers: each time in another process, to the task."""
+    context.ti = SimpleNamespace(**vars(context.ti))
+    context.update(ti=context.ti, task_instance=context.ti)
     event = first_event(stored(deferred.trigger))
     try:
         method = getattr(operator, deferred.method_name)

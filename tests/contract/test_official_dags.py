@@ -277,7 +277,7 @@ def run_it(
 
 def comparable(body: dict[str, Any]) -> dict[str, Any]:
     """Without token and mark, which are ours, and what is empty; the official operators send ids as text."""
-    empty = (None, [], {})
+    empty: tuple[Any, ...] = (None, [], {})
     kept = {key: value for key, value in body.items() if value not in empty and key != "idempotency_token"}
     if tags := [each for each in kept.pop("query_tags", ()) if each["key"] != MARK]:
         kept["query_tags"] = tags

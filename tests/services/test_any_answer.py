@@ -17,19 +17,31 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCal
 from airflow_provider_pipehooks.core.events import WaitEnded
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.core.run_state import TERMINAL, RunState
-from airflow_provider_pipehooks.services import databricks_pipelines, databricks_states, dbt_cloud
+from airflow_provider_pipehooks.services import (
+    databricks_pipelines,
+    databricks_sql,
+    databricks_states,
+    dbt_cloud,
+)
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.databricks_calls import DatabricksCalls
-from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
-from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
-from airflow_provider_pipehooks.services.databricks_tasks import newest_attempts
 from airflow_provider_pipehooks.services.databricks_values import (
     ClusterState,
     SQLStatementState,
     WarehouseState,
 )
 from airflow_provider_pipehooks.services.databricks_values import RunState as RemoteState
+from airflow_provider_pipehooks.services.databricks_definitions import create_job, jobs_named, reset_job
+from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
+from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
+from airflow_provider_pipehooks.services.databricks_sql import DatabricksSql
+from airflow_provider_pipehooks.services.databricks_tasks import (
+    failed_among,
+    is_over_with,
+    newest_attempts,
+    repair_body,
+)
 from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud, parse_failed_nodes
 from airflow_provider_pipehooks.services.dbt_cloud_calls import DbtCloudCalls
 from airflow_provider_pipehooks.services.run_pages import DatabricksRunPages
@@ -261,12 +273,45 @@ databricks_call_bodies = shaped(
     object_id=_ids,
     next_page_token=st.sampled_from(["", "p2", "p3"]),
 )
+SQL: dict[str, Callable[[], Procedure[Any]]] = {
+    "get_run": lambda: DatabricksSql().get_run("s1"),
+    "start_statement": lambda: DatabricksSql().start_statement({"statement": "SELECT 1"}),
+    "cancel_run": lambda: DatabricksSql().cancel_run("s1"),
+    "marked_statement": lambda: DatabricksSql().marked_statement("w", TAG, 0),
+    "past_statement": lambda: DatabricksSql().past_statement("s1"),
+    "read_batch": lambda: DatabricksSql().read_batch(Found(Batch({}))),
+    "explain_run": lambda: DatabricksSql().explain_run(a_run(RunState.ERROR, run_id="s1")),
+}
+_queries = shaped(
+    query_id=st.sampled_from(["s1", "s2"]),
+    status=st.sampled_from([*databricks_sql.IN_HISTORY, "HIBERNATING"]),
+    error_message=st.just("no"),
+    query_start_time_ms=st.integers(0, 10**13),
+    query_tags=st.just([{"key": databricks_sql.MARK, "value": TAG}]),
+)
+sql_bodies = shaped(
+    statement_id=st.sampled_from(["s1", "s2"]),
+    status=shaped(
+        state=st.sampled_from([*databricks_sql.STATES, "HIBERNATING"]),
+        error=shaped(
+            error_code=st.sampled_from([*databricks_sql.KINDS, "BAD_REQUEST"]), message=st.just("no")
+        ),
+    ),
+    res=st.lists(_queries, max_size=3),
+    next_page_token=st.sampled_from(["", "p2"]),
+)
+DEFINITIONS: dict[str, Callable[[], Procedure[Any]]] = {
+    "jobs_named": lambda: jobs_named("nightly"),
+    "create_job": lambda: create_job({"name": "nightly"}),
+    "reset_job": lambda: reset_job(5, {"name": "nightly", "access_control_list": [{}]}),
+}
 DRIVEN = {
     DbtCloud: DBT,
     DbtCloudCalls: DBT_CALLS,
     DatabricksJobs: DATABRICKS,
     DatabricksCalls: DATABRICKS_CALLS,
     DatabricksPipelines: PIPELINES,
+    DatabricksSql: SQL,
 }
 
 
@@ -308,6 +353,8 @@ def said(run: Run) -> set[str]:
         return {str(int(run.state or 0))}
     if run.service == databricks_pipelines.NAME:
         return {"COMPLETED"} if run.is_success else {"FAILED", "CANCELED"}
+    if run.service == databricks_sql.NAME:
+        return {"SUCCEEDED", "CLOSED", "FINISHED"} if run.is_success else {"FAILED", "CANCELED"}
     return {"TERMINATED"} if run.is_success else {"TERMINATED", "SKIPPED", "INTERNAL_ERROR"}
 
 
@@ -364,6 +411,30 @@ def test_any_answer_of_databricks_pipelines_ends_in_a_result_or_our_error(
 ) -> None:
     result = come_to_an_end(PIPELINES[name](), bodies)
     check(result, {"FAILED"} if name == "explain_run" else words_in(bodies))
+
+
+@pytest.mark.parametrize("name", SQL)
+@fewer
+@given(bodies=st.lists(sql_bodies | objects, min_size=1, max_size=4))
+def test_any_answer_of_databricks_sql_ends_in_a_result_or_our_error(name: str, bodies: list[Any]) -> None:
+    result = come_to_an_end(SQL[name](), bodies)
+    check(result, {"20", "TERMINATED"} if name == "explain_run" else words_in(bodies))
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+@fewer
+@given(bodies=st.lists(databricks_bodies | objects, min_size=1, max_size=4))
+def test_any_answer_about_a_job_ends_in_a_result_or_our_error(name: str, bodies: list[Any]) -> None:
+    result = come_to_an_end(DEFINITIONS[name](), bodies)
+    assert result is None or json.dumps(result)
+
+
+@bounded
+@given(databricks_bodies | objects, st.sampled_from(["load", "check"]), st.integers(0, 3))
+def test_any_run_can_be_repaired_or_not(whole: dict[str, Any], key: str, waited_for: int) -> None:
+    assert is_over_with(whole, key, waited_for) in (True, False)
+    assert failed_among(whole, [key]) <= {key}
+    assert json.dumps(repair_body(whole, [key]))
 
 
 @pytest.mark.parametrize("service", DRIVEN)
