@@ -35,6 +35,7 @@ test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=2
 test-live: $(READY) ## handlers, event hooks, the control plane and asset events, alerts on a real Airflow: about 15 minutes
 	$(BIN)/python -m tests.handlers.state.live
 	$(BIN)/python -m tests.handlers.event.live
+	$(BIN)/python -m tests.operators.workflow_live
 	$(BIN)/python -m tests.notifications.live
 	$(BIN)/python -m tests.fault.control_plane
 	$(BIN)/python -m tests.fault.asset_events

@@ -41,7 +41,7 @@ class Fault:
     :param skip: let this many matching requests pass first.
     :param each: a regular expression; ``times`` and ``skip`` are counted for each text it finds in
         ``METHOD target body``, such as ``runs/([0-9]+)/`` for each run. Requests without it are let pass.
-    :param service: ``dbt_cloud``, ``databricks_jobs`` or ``databricks_pipelines``.
+    :param service: ``dbt_cloud``, ``databricks_jobs``, ``databricks_pipelines`` or ``databricks_sql``.
     """
 
     path: str = ""
