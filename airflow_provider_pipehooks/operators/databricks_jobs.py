@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from airflow_provider_pipehooks.core.intent import Intent
     from airflow_provider_pipehooks.operators.databricks_definitions import DatabricksCreateJobsOperator
     from airflow_provider_pipehooks.operators.databricks_sql import DatabricksSQLStatementsOperator
+    from airflow_provider_pipehooks.operators.databricks_task_base import DatabricksTaskBaseOperator
     from airflow_provider_pipehooks.operators.databricks_tasks import (
         DatabricksNotebookOperator,
-        DatabricksTaskBaseOperator,
         DatabricksTaskOperator,
     )
     from airflow_provider_pipehooks.operators.databricks_workflow import (
@@ -70,7 +70,7 @@ ELSEWHERE: Mapping[str, str] = {
     "DatabricksCreateJobsOperator": "databricks_definitions",
     "DatabricksNotebookOperator": "databricks_tasks",
     "DatabricksSQLStatementsOperator": "databricks_sql",
-    "DatabricksTaskBaseOperator": "databricks_tasks",
+    "DatabricksTaskBaseOperator": "databricks_task_base",
     "DatabricksTaskOperator": "databricks_tasks",
     "DatabricksWorkflowTaskGroup": "databricks_workflow",
     "WorkflowRunMetadata": "databricks_workflow_task",
