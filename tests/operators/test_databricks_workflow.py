@@ -324,11 +324,18 @@ def test_the_end_of_the_wait_cancels_the_task_alone(deferrable: bool, standin: S
     assert [entry.body["run_id"] for entry in standin.journal.find("POST", "runs/cancel")] == flow.ids()
 
 
-def test_an_attempt_that_databricks_will_retry_is_waited_through(standin: StandIn) -> None:
-    flow = Launched(standin, plan=Plan(polls=3), plans=[Plan(outcome="failed", polls=1)], max_retries=1)
+@both
+def test_an_attempt_that_databricks_will_retry_is_waited_through(deferrable: bool, standin: StandIn) -> None:
+    """So the run is looked at, which has the next attempt, and not the attempt that failed."""
+    failing = Plan(outcome="failed", polls=2)
+    flow = Launched(standin, plan=Plan(polls=8), plans=[failing], max_retries=1, deferrable=deferrable)
     with pytest.raises(RunFailed):
         run(flow.load, TryOf(flow.load))
     assert the_run(standin).is_over
+    asked = {
+        entry.query["run_id"] for entry in standin.journal.find("GET", "runs/get") if "get-" not in entry.path
+    }
+    assert asked == {str(the_run(standin).run_id)}
 
 
 @pytest.mark.parametrize(
