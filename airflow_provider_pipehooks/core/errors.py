@@ -75,11 +75,6 @@ class RemoteCallError(DatabricksApiError):
         self.retry_after_s = retry_after_s
 
     @property
-    def http_status_code(self) -> int | None:
-        """The status code, as the official Databricks provider's error has it."""
-        return self.status_code
-
-    @property
     def outcome_unknown(self) -> bool:
         """Whether a call that changes something may have been carried out all the same.
 

@@ -20,7 +20,8 @@ from airflow_provider_pipehooks.core.arguments import (
 )
 from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCallError
 from airflow_provider_pipehooks.hooks.registry import open_hook
-from airflow_provider_pipehooks.services.databricks_definitions import create_job, jobs_named, reset_job
+from airflow_provider_pipehooks.services.databricks_calls import DatabricksCalls
+from airflow_provider_pipehooks.services.reading import id_or_none
 from airflow_provider_pipehooks.tasks.arguments import HasBody
 
 if TYPE_CHECKING:
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
 
     from airflow_provider_pipehooks.hooks.remote import RemoteHook
 
+_CALLS = DatabricksCalls()
 #: A create whose answer was lost is looked up so often before it is sent again.
 _LOOKS_FOR_LOST = 3
+
+
+def jobs_named(hook: RemoteHook, name: str) -> list[int]:
+    """The ids of the jobs with exactly this name, in the order that Databricks lists them."""
+    listed = hook.call(_CALLS.jobs(name, limit=100))
+    return [job_id for job in listed if (job_id := id_or_none(job.get("job_id"))) is not None]
 
 
 def define_job(hook: RemoteHook, settings: Mapping[str, Any], log: Any, *, one_only: bool = True) -> int:
@@ -39,7 +47,7 @@ def define_job(hook: RemoteHook, settings: Mapping[str, Any], log: Any, *, one_o
     :return: its id.
     """
     name = settings["name"]
-    found = hook.call(jobs_named(name))
+    found = jobs_named(hook, name)
     if len(found) > 1 and one_only:
         raise ConfigurationError(
             f"{len(found)} Databricks jobs are named {name!r} (ids {', '.join(map(str, found))}). Delete all "
@@ -47,23 +55,23 @@ def define_job(hook: RemoteHook, settings: Mapping[str, Any], log: Any, *, one_o
         )
     job_id = found[0] if found else _created(hook, settings, log)
     if job_id is None:  # not even after the looks: nothing was made, so it may be sent again
-        job_id = hook.call(create_job(settings))
+        job_id = hook.call(_CALLS.create_job(dict(settings)))
     if found:
-        hook.call(reset_job(job_id, settings))
+        hook.call(_CALLS.reset_job(job_id, dict(settings)))
     log.info("%s Databricks job %s, %r", "Reset" if found else "Created", job_id, name)
     return int(job_id)
 
 
 def _created(hook: RemoteHook, settings: Mapping[str, Any], log: Any) -> int | None:
     try:
-        return int(hook.call(create_job(settings)))
+        return int(hook.call(_CALLS.create_job(dict(settings))))
     except RemoteCallError as err:
         if not err.outcome_unknown:
             raise
         log.warning("%s. Looking for the job by its name", err)
     for look in range(_LOOKS_FOR_LOST):
         time.sleep(hook.retry_delay * 2**look)
-        if found := hook.call(jobs_named(settings["name"])):
+        if found := jobs_named(hook, settings["name"]):
             return int(found[0])
     return None
 

@@ -33,15 +33,7 @@ STAYS = {
     "DatabricksReposCreateOperator": "repositories start no run",
     "DatabricksReposUpdateOperator": "repositories start no run",
     "DatabricksReposDeleteOperator": "repositories start no run",
-    "DatabricksSQLStatementsOperator": "not replaced",
-    "DatabricksSQLStatementsSensor": "not replaced",
     "DatabricksSQLStatementExecutionTrigger": "the wait of that operator",
-    "DatabricksCreateJobsOperator": "not replaced",
-    "DatabricksNotebookOperator": "not replaced",
-    "DatabricksTaskOperator": "not replaced",
-    "DatabricksTaskBaseOperator": "the base of these two",
-    "DatabricksWorkflowTaskGroup": "not replaced",
-    "WorkflowRunMetadata": "what that task group leaves",
     "DbtCloudGetJobRunArtifactOperator": "not replaced",
     "DbtCloudListJobsOperator": "not replaced",
     "DbtCloudListJobRunsOperator": "not replaced",
@@ -50,7 +42,6 @@ STAYS = {
 #: Names without a counterpart, with what to use.
 REFUSED = {
     "DbtCloudRunJobOperatorLink": 'the button is "Open remote run", `tasks.joining.RemoteRunLink`',
-    "DatabricksJobRunLink": 'the button is "Open remote run", `tasks.joining.RemoteRunLink`',
     "is_repair_reason_match_exist": "an inner part of the official operator",
     "update_job_for_repair": "an inner part of the official operator",
     "DbtCloudRunJobTrigger": '`triggers.remote_run.RemoteRunTrigger(service="dbt_cloud", ...)`',

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue
-from databricks.sdk.service.iam import AccessControlRequest, PermissionLevel
 from databricks.sdk.service.jobs import (
     JobCluster,
     JobSettings,
@@ -70,21 +69,13 @@ def test_a_reset_keeps_how_the_job_goes(standin: StandIn, client: Any) -> None:
     assert len(run.tasks) == 2
 
 
-def test_permissions_come_to_those_there_are(standin: StandIn, client: Any) -> None:
-    job_id = client.jobs.create(name="shop", tasks=[a_task("load")]).job_id
-    for name in ("a", "b"):
-        asked = AccessControlRequest(user_name=name, permission_level=PermissionLevel.CAN_VIEW)
-        told = client.permissions.update("jobs", str(job_id), access_control_list=[asked])
-    assert [each.user_name for each in told.access_control_list] == ["a", "b"]
-
-
 REFUSED: dict[str, dict[str, Any]] = {
     "a task with nothing to run": {"tasks": [Task(task_key="a")]},
     "a key with a blank": {"tasks": [a_task("a b")]},
     "a cluster that is not there": {"tasks": [a_task("a", job_cluster_key="small")]},
     "two clusters": {
         "tasks": [a_task("a", job_cluster_key="small", existing_cluster_id="c")],
-        "job_clusters": [JobCluster(job_cluster_key="small", new_cluster=None)],  # type: ignore[arg-type]
+        "job_clusters": [JobCluster(job_cluster_key="small", new_cluster=None)],
     },
     "too many at once": {"tasks": [a_task("a")], "max_concurrent_runs": 1001},
 }

@@ -39,7 +39,9 @@ def test_permissions_come_with_both(standin: StandIn) -> None:
     one, two = ({"user_name": name, "permission_level": "CAN_VIEW"} for name in ("a", "b"))
     job_id = run(define(access_control_list=[one]), Try())
     run(define(access_control_list=[two]), Try())
-    assert standin.databricks_jobs.jobs[job_id].permissions == [one, two]
+    (created,) = standin.journal.find("POST", "jobs/create")
+    assert created.body["access_control_list"] == [one]
+    assert standin.databricks_workspace.rights_of(job_id)[("user_name", "b")] == "CAN_VIEW"
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,6 @@ from airflow_provider_pipehooks.services import (
 from airflow_provider_pipehooks.services.base import Procedure, Request
 from airflow_provider_pipehooks.services.batch import Batch, Found
 from airflow_provider_pipehooks.services.databricks_calls import DatabricksCalls
-from airflow_provider_pipehooks.services.databricks_values import (
-    ClusterState,
-    SQLStatementState,
-    WarehouseState,
-)
-from airflow_provider_pipehooks.services.databricks_values import RunState as RemoteState
-from airflow_provider_pipehooks.services.databricks_definitions import create_job, jobs_named, reset_job
 from airflow_provider_pipehooks.services.databricks_jobs import DatabricksJobs
 from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
 from airflow_provider_pipehooks.services.databricks_sql import DatabricksSql
@@ -42,6 +35,12 @@ from airflow_provider_pipehooks.services.databricks_tasks import (
     newest_attempts,
     repair_body,
 )
+from airflow_provider_pipehooks.services.databricks_values import (
+    ClusterState,
+    SQLStatementState,
+    WarehouseState,
+)
+from airflow_provider_pipehooks.services.databricks_values import RunState as RemoteState
 from airflow_provider_pipehooks.services.dbt_cloud import DbtCloud, parse_failed_nodes
 from airflow_provider_pipehooks.services.dbt_cloud_calls import DbtCloudCalls
 from airflow_provider_pipehooks.services.run_pages import DatabricksRunPages
@@ -300,11 +299,6 @@ sql_bodies = shaped(
     res=st.lists(_queries, max_size=3),
     next_page_token=st.sampled_from(["", "p2"]),
 )
-DEFINITIONS: dict[str, Callable[[], Procedure[Any]]] = {
-    "jobs_named": lambda: jobs_named("nightly"),
-    "create_job": lambda: create_job({"name": "nightly"}),
-    "reset_job": lambda: reset_job(5, {"name": "nightly", "access_control_list": [{}]}),
-}
 DRIVEN = {
     DbtCloud: DBT,
     DbtCloudCalls: DBT_CALLS,
@@ -419,14 +413,6 @@ def test_any_answer_of_databricks_pipelines_ends_in_a_result_or_our_error(
 def test_any_answer_of_databricks_sql_ends_in_a_result_or_our_error(name: str, bodies: list[Any]) -> None:
     result = come_to_an_end(SQL[name](), bodies)
     check(result, {"20", "TERMINATED"} if name == "explain_run" else words_in(bodies))
-
-
-@pytest.mark.parametrize("name", DEFINITIONS)
-@fewer
-@given(bodies=st.lists(databricks_bodies | objects, min_size=1, max_size=4))
-def test_any_answer_about_a_job_ends_in_a_result_or_our_error(name: str, bodies: list[Any]) -> None:
-    result = come_to_an_end(DEFINITIONS[name](), bodies)
-    assert result is None or json.dumps(result)
 
 
 @bounded

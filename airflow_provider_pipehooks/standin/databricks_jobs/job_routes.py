@@ -24,11 +24,9 @@ def create(world: World, params: Params, version: str) -> Json:
     # Jobs made through 2.2 queue unless told otherwise; through 2.1 they do not.
     defaults = {"name": "Untitled", "max_concurrent_runs": 1, "queue": {"enabled": version != "2.1"}}
     settings = {"format": "MULTI_TASK", **defaults, **params}
-    permissions = settings.pop("access_control_list", None) or []
+    settings.pop("access_control_list", None)
     behaviours, plans = world.expected.get(settings["name"], ({}, (Plan(),)))
-    job_id = world.define_job(settings, behaviours, Plans(plans), None)
-    world.jobs[job_id].permissions = permissions
-    return {"job_id": job_id}
+    return {"job_id": world.define_job(settings, behaviours, Plans(plans), None)}
 
 
 def update(world: World, params: Params, version: str) -> Json:
@@ -51,17 +49,6 @@ def reset(world: World, params: Params, version: str) -> Json:
     checked_specs(new.get("tasks") or [])
     job.settings = {"name": "Untitled", "max_concurrent_runs": 1, "format": "MULTI_TASK", **new}
     return {}
-
-
-def permit(world: World, params: Params, version: str) -> Json:
-    """``PATCH /api/2.0/permissions/jobs/{job_id}``: the given permissions come to those there are."""
-    job = world.job(checks.required(params, "job_id"))
-    given = params.get("access_control_list")
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-        raise invalid("Could not parse request object: access_control_list must be a list of objects.")
-    job.permissions = [*job.permissions, *given]
-    listed = [{**each, "all_permissions": []} for each in job.permissions]
-    return {"object_id": f"/jobs/{job.job_id}", "object_type": "job", "access_control_list": listed}
 
 
 def delete(world: World, params: Params, version: str) -> Json:

@@ -86,7 +86,6 @@ class Job:
     created_ms: int
     plans: Plans
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
-    permissions: list[Json] = field(default_factory=list)
     run_ids: Ids = field(default_factory=Ids)
     running: dict[int, None] = field(default_factory=dict)
     waiting: deque[int] = field(default_factory=deque)

@@ -59,9 +59,6 @@ def routes(world: World) -> APIRouter:
         ("/api/2.0/preview/scim/v2/Me", _me),
     ):
         router.add_route(path, _api(world, handler, "2.1"), methods=["GET"], include_in_schema=False)
-    permissions = _api(world, job_routes.permit, "2.0")
-    path = "/api/2.0/permissions/jobs/{job_id}"
-    router.add_route(path, permissions, methods=["PATCH"], include_in_schema=False)
     _add_login_routes(router, world)
     return router
 
@@ -74,8 +71,7 @@ def _api(world: World, handler: Handler, version: str) -> Endpoint:
         try:
             with world.lock:
                 world.authorize(request.headers.get("authorization"))
-                params = {**_parameters(request, body), **request.path_params}
-                return JSONResponse(handler(world, params, version))
+                return JSONResponse(handler(world, _parameters(request, body), version))
         except ApiError as error:
             return JSONResponse(error.body(), status_code=error.status)
 
