@@ -7,6 +7,14 @@ from types import MappingProxyType
 
 OURS = "airflow_provider_pipehooks"
 
+_DATABRICKS_FURTHER = (
+    "DatabricksCreateJobsOperator",
+    "DatabricksNotebookOperator",
+    "DatabricksSQLStatementsOperator",
+    "DatabricksTaskBaseOperator",
+    "DatabricksTaskOperator",
+)
+_WORKFLOW = ("DatabricksWorkflowTaskGroup", "WorkflowRunMetadata")
 #: Where each name is here; it is the same name.
 _HOMES = {
     "operators.dbt_cloud": (
@@ -32,7 +40,10 @@ _HOMES = {
         "DatabricksSubmitRunOperatorAsync",
         "DatabricksRunNowDeferrableOperator",
         "DatabricksSubmitRunDeferrableOperator",
+        *_DATABRICKS_FURTHER,
     ),
+    "operators.databricks_workflow": _WORKFLOW,
+    "sensors.databricks_jobs": ("DatabricksSQLStatementsSensor",),
     "hooks.databricks": (
         "ClusterState",
         "DatabricksHook",
@@ -72,11 +83,15 @@ CURRENT: Mapping[str, tuple[str, ...]] = {
     f"{_DBT}.hooks.dbt": _HOMES["hooks.dbt_cloud"],
     f"{_DATABRICKS}.operators.databricks": (
         *_DATABRICKS_OPERATORS,
+        *_DATABRICKS_FURTHER,
+        *_WORKFLOW,
         "DatabricksHook",
         "RunLifeCycleState",
         "RunState",
         *_DATABRICKS_ERRORS,
     ),
+    f"{_DATABRICKS}.operators.databricks_workflow": _WORKFLOW,
+    f"{_DATABRICKS}.sensors.databricks": ("DatabricksSQLStatementsSensor",),
     f"{_DATABRICKS}.hooks.databricks": _HOMES["hooks.databricks"],
     f"{_DATABRICKS}.exceptions": _DATABRICKS_ERRORS,
 }
@@ -111,12 +126,7 @@ STAYS: Mapping[str, Mapping[str, str]] = {
     },
     f"{_DBT}.triggers.dbt": {"DbtCloudRunJobTrigger": "for operators of your own on the official hook"},
     f"{_DATABRICKS}.operators.databricks": {
-        "DatabricksCreateJobsOperator": "it starts nothing",
         "DatabricksJobRunLink": "our operators have a link of their own",
-        "DatabricksNotebookOperator": "tasks of a workflow",
-        "DatabricksSQLStatementsOperator": "SQL",
-        "DatabricksTaskBaseOperator": "tasks of a workflow",
-        "DatabricksTaskOperator": "tasks of a workflow",
     },
     f"{_DATABRICKS}.operators.databricks_repos": dict.fromkeys(
         (
@@ -129,13 +139,9 @@ STAYS: Mapping[str, Mapping[str, str]] = {
     f"{_DATABRICKS}.operators.databricks_sql": dict.fromkeys(
         ("DatabricksCopyIntoAssetOperator", "DatabricksCopyIntoOperator", "DatabricksSqlOperator"), "SQL"
     ),
-    f"{_DATABRICKS}.operators.databricks_workflow": dict.fromkeys(
-        ("DatabricksWorkflowTaskGroup", "WorkflowRunMetadata"), "tasks of a workflow"
-    ),
     f"{_DATABRICKS}.operators.warehouse": dict.fromkeys(
         ("DatabricksStartWarehouseOperator", "DatabricksStopWarehouseOperator"), "SQL warehouses"
     ),
-    f"{_DATABRICKS}.sensors.databricks": {"DatabricksSQLStatementsSensor": "SQL"},
     f"{_DATABRICKS}.sensors.databricks_partition": {"DatabricksPartitionSensor": "SQL"},
     f"{_DATABRICKS}.sensors.databricks_sql": {"DatabricksSqlSensor": "SQL"},
     f"{_DATABRICKS}.hooks.databricks_sql": {"DatabricksSqlHook": "SQL"},

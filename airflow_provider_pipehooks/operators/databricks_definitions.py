@@ -85,7 +85,7 @@ class DatabricksCreateJobsOperator(HasBody, BaseOperator):
     :param json: the body of the call; named parameters win over its keys.
     :param databricks_retry_limit: tries of one call that may be repeated.
     :param databricks_retry_delay: seconds before its second try; doubled for each further one.
-    :param databricks_retry_args: refused; use the two above.
+    :param databricks_retry_args: tenacity's ``stop`` and ``wait``, instead of the two above.
     :param polling_period_seconds: accepted and ignored: nothing is waited for.
     """
 
@@ -144,11 +144,6 @@ class DatabricksCreateJobsOperator(HasBody, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if databricks_retry_args:
-            raise ConfigurationError(
-                "databricks_retry_args is not supported: use databricks_retry_limit and "
-                "databricks_retry_delay."
-            )
         self.json = json
         self.name = name
         self.description = description
@@ -170,11 +165,16 @@ class DatabricksCreateJobsOperator(HasBody, BaseOperator):
         self.polling_period_seconds = polling_period_seconds
         self.databricks_retry_limit = databricks_retry_limit
         self.databricks_retry_delay = databricks_retry_delay
+        self.databricks_retry_args = databricks_retry_args
         self.check_literals()
 
     @cached_property
     def hook(self) -> RemoteHook:
-        retries = {"retry_limit": self.databricks_retry_limit, "retry_delay": self.databricks_retry_delay}
+        retries = {
+            "retry_limit": self.databricks_retry_limit,
+            "retry_delay": self.databricks_retry_delay,
+            "retry_args": self.databricks_retry_args,
+        }
         return open_hook("databricks_jobs", self.databricks_conn_id, hook_params=retries)
 
     def check_body(self, body: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from airflow_provider_pipehooks.core.errors import ConfigurationError, RemoteCal
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.operators.databricks_run import DatabricksRunOperator
 from airflow_provider_pipehooks.services.databricks_pipelines import DatabricksPipelines
-from airflow_provider_pipehooks.tasks.joining import RemoteRunLink, deferring
+from airflow_provider_pipehooks.tasks.joining import deferring
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,7 +47,6 @@ __all__ = [
     "XCOM_RUN_PAGE_URL_KEY",
     "XCOM_STATEMENT_ID_KEY",
     "DatabricksCreateJobsOperator",
-    "DatabricksJobRunLink",
     "DatabricksNotebookOperator",
     "DatabricksRunNowOperator",
     "DatabricksSQLStatementsOperator",
@@ -64,7 +63,6 @@ XCOM_JOB_ID_KEY = "job_id"
 XCOM_RUN_PAGE_URL_KEY = "run_page_url"
 XCOM_STATEMENT_ID_KEY = "statement_id"
 DEFER_METHOD_NAME = "execute_complete"
-DatabricksJobRunLink = RemoteRunLink
 #: Further classes of the official module and where they are: imported with the first DAG that uses one.
 ELSEWHERE: Mapping[str, str] = {
     "DatabricksCreateJobsOperator": "databricks_definitions",

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.configuration import conf
 
 from airflow_provider_pipehooks.core.arguments import Reader
-from airflow_provider_pipehooks.core.errors import ConfigurationError
 from airflow_provider_pipehooks.core.run import Run
 from airflow_provider_pipehooks.operators.remote_run import OnCancel, RemoteRunOperator
 from airflow_provider_pipehooks.tasks.sql_statements import StartsStatement
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
     from airflow_provider_pipehooks.core.intent import Intent
+    from airflow_provider_pipehooks.tasks.typed import TaskArguments
 
 
 class DatabricksSQLStatementsOperator(StartsStatement, RemoteRunOperator):
@@ -33,7 +34,9 @@ class DatabricksSQLStatementsOperator(StartsStatement, RemoteRunOperator):
     :param include_airflow_query_tags: tag the statement with DAG, task, run and try.
     :param polling_period_seconds: seconds between two looks.
     :param timeout: seconds to wait for the end; then the statement is cancelled.
-    :param databricks_retry_args: refused; use ``databricks_retry_limit`` and ``databricks_retry_delay``.
+    :param databricks_retry_limit: tries of one call that may be repeated.
+    :param databricks_retry_delay: seconds before its second try; doubled for each further one.
+    :param databricks_retry_args: tenacity's ``stop`` and ``wait``, instead of the two above.
     """
 
     service_name: ClassVar[str] = "databricks_sql"
@@ -68,26 +71,20 @@ class DatabricksSQLStatementsOperator(StartsStatement, RemoteRunOperator):
         include_airflow_query_tags: bool = True,
         on_cancel: OnCancel = "cancel",
         hook_params: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
-        if databricks_retry_args:
-            raise ConfigurationError(
-                "databricks_retry_args is not supported: use databricks_retry_limit and "
-                "databricks_retry_delay."
-            )
         super().__init__(
             wait_for_termination=wait_for_termination,
             poll_interval=polling_period_seconds,
             wait_timeout=timeout,
             deferrable=deferrable,
             on_cancel=on_cancel,
-            hook_params={
-                "retry_limit": databricks_retry_limit,
-                "retry_delay": databricks_retry_delay,
-                **(hook_params or {}),
-            },
+            hook_params=hook_params,
             **kwargs,
         )
+        self.databricks_retry_limit = databricks_retry_limit
+        self.databricks_retry_delay = databricks_retry_delay
+        self.databricks_retry_args = databricks_retry_args
         self.statement = statement
         self.warehouse_id = warehouse_id
         self.catalog = catalog

@@ -25,6 +25,10 @@ from airflow_provider_pipehooks.services.reading import object_or_empty, text_or
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
+
+    from airflow_provider_pipehooks.operators.remote_run import OnCancel
+    from airflow_provider_pipehooks.tasks.typed import TaskArguments
 
 #: Of what a notebook returned; XCom is kept in Airflow's database.
 LONGEST_OUTPUT = 48_000
@@ -82,7 +86,11 @@ class DatabricksNotebookOperator(DatabricksTaskBaseOperator):
         min_retry_interval_millis: int | str | None = None,
         retry_on_timeout: bool | str | None = None,
         push_notebook_output: bool = False,
-        **kwargs: Any,
+        timeout: float | timedelta | None = None,
+        on_cancel: OnCancel = "cancel",
+        success_with_failures: bool = False,
+        hook_params: dict[str, Any] | None = None,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(
             caller=self.CALLER,
@@ -101,6 +109,10 @@ class DatabricksNotebookOperator(DatabricksTaskBaseOperator):
             max_retries=max_retries,
             min_retry_interval_millis=min_retry_interval_millis,
             retry_on_timeout=retry_on_timeout,
+            timeout=timeout,
+            on_cancel=on_cancel,
+            success_with_failures=success_with_failures,
+            hook_params=hook_params,
             **kwargs,
         )
         self.notebook_path = notebook_path
@@ -195,7 +207,11 @@ class DatabricksTaskOperator(DatabricksTaskBaseOperator):
         max_retries: int | str | None = None,
         min_retry_interval_millis: int | str | None = None,
         retry_on_timeout: bool | str | None = None,
-        **kwargs: Any,
+        timeout: float | timedelta | None = None,
+        on_cancel: OnCancel = "cancel",
+        success_with_failures: bool = False,
+        hook_params: dict[str, Any] | None = None,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(
             caller=self.CALLER,
@@ -214,6 +230,10 @@ class DatabricksTaskOperator(DatabricksTaskBaseOperator):
             max_retries=max_retries,
             min_retry_interval_millis=min_retry_interval_millis,
             retry_on_timeout=retry_on_timeout,
+            timeout=timeout,
+            on_cancel=on_cancel,
+            success_with_failures=success_with_failures,
+            hook_params=hook_params,
             **kwargs,
         )
         self.task_config = task_config

@@ -242,7 +242,7 @@ class WorkflowTaskOperator(DatabricksRunOperator):
             poll_interval=self.poll_interval,
             deadline=deadline_s,
             since=time.time(),
-            hook_params=self.hook_params,
+            hook_params=self.hook_options,
             on_cancel="keep",
         )
         self.defer(trigger=trigger, method_name="execute_after", timeout=None)

@@ -69,16 +69,11 @@ class DatabricksSQLStatementsSensor(StartsStatement, RemoteRunSensor):
         hook_params: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if databricks_retry_args:
-            raise ConfigurationError(
-                "databricks_retry_args is not supported: use databricks_retry_limit and "
-                "databricks_retry_delay."
-            )
-        retries = {"retry_limit": databricks_retry_limit, "retry_delay": databricks_retry_delay}
         kwargs.setdefault("poke_interval", polling_period_seconds)
-        super().__init__(
-            deferrable=deferrable, hook_params={**retries, **(hook_params or {})}, timeout=timeout, **kwargs
-        )
+        super().__init__(deferrable=deferrable, hook_params=hook_params, timeout=timeout, **kwargs)
+        self.databricks_retry_limit = databricks_retry_limit
+        self.databricks_retry_delay = databricks_retry_delay
+        self.databricks_retry_args = databricks_retry_args
         self.warehouse_id = warehouse_id
         self.statement = statement
         self.statement_id = statement_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_pipehooks.core.arguments import (
     Reader,
@@ -47,9 +47,35 @@ class StartsStatement(ReadsArguments):
         "query_tags": as_tags,
     }
     include_airflow_query_tags: bool
-    hook: Any
-    service: Any
-    log: Any
+    databricks_retry_limit: int
+    databricks_retry_delay: float
+    databricks_retry_args: dict[Any, Any] | None
+
+    if TYPE_CHECKING:
+        hook_params: dict[str, Any]
+        hook: Any
+        service: Any
+        log: Any
+
+        def _numbers_of_retries(self, options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]: ...
+
+        def _unused_of_retries(self, options: dict[str, Any]) -> list[str]: ...
+
+    @property
+    def _all_hook_params(self) -> dict[str, Any]:
+        return {
+            "retry_limit": self.databricks_retry_limit,
+            "retry_delay": self.databricks_retry_delay,
+            "retry_args": self.databricks_retry_args,
+            **self.hook_params,
+        }
+
+    @property
+    def hook_options(self) -> dict[str, Any]:
+        return self._numbers_of_retries(self._all_hook_params)[0]
+
+    def not_acted_on(self) -> list[str]:
+        return self._unused_of_retries(self._all_hook_params)
 
     def statement_body(self, context: Any) -> dict[str, Any]:
         """What is to be executed, without our mark."""

@@ -42,6 +42,7 @@ STAYS = {
 #: Names without a counterpart, with what to use.
 REFUSED = {
     "DbtCloudRunJobOperatorLink": 'the button is "Open remote run", `tasks.joining.RemoteRunLink`',
+    "DatabricksJobRunLink": 'the button is "Open remote run", `tasks.joining.RemoteRunLink`',
     "is_repair_reason_match_exist": "an inner part of the official operator",
     "update_job_for_repair": "an inner part of the official operator",
     "DbtCloudRunJobTrigger": '`triggers.remote_run.RemoteRunTrigger(service="dbt_cloud", ...)`',

@@ -93,7 +93,6 @@ def test_dag_params_become_parameters_of_a_job_that_has_none(
         ({"tasks": ["a"]}, r"tasks of task 't'\[0\]"),
         ({"json": "["}, "json of task 't'"),
         ({"max_concurrent_runs": "many"}, "max_concurrent_runs of task 't'"),
-        ({"databricks_retry_args": {"stop": 1}}, "databricks_retry_args"),
     ],
 )
 def test_a_wrong_literal_is_refused_when_the_dag_is_parsed(given: dict[str, Any], says: str) -> None:

@@ -245,7 +245,6 @@ def test_an_unknown_state_is_not_the_end(standin: StandIn) -> None:
         (execute, {"parameters": {"a": 1}}, "parameters of task 't'"),
         (execute, {"query_tags": ["a"]}, "query_tags of task 't'"),
         (execute, {"timeout": "soon"}, "timeout of task 't'"),
-        (execute, {"databricks_retry_args": {"stop": 1}}, "databricks_retry_args"),
         (sense, {}, "give statement or statement_id"),
         (sense, {"statement": "SELECT 1", "statement_id": "x"}, "not both"),
     ],

@@ -226,7 +226,7 @@ def test_every_name_is_where_the_official_module_has_it(name: str) -> None:
     from airflow.providers.databricks.operators import databricks as official
 
     ours, theirs = getattr(databricks_jobs, name), getattr(official, name)
-    assert ours == theirs or ours.__name__ in (theirs.__name__, "RemoteRunLink")
+    assert ours == theirs or ours.__name__ == theirs.__name__
 
 
 def test_a_name_that_is_nowhere_is_no_attribute() -> None:
