@@ -100,6 +100,11 @@ OPTIONS: Mapping[str, Option] = {
         "How many days the history of runs is kept; older days are deleted by a sync or a compaction. 0 "
         "keeps all.",
     ),
+    "page": Option(
+        "boolean",
+        "False",
+        "Show a page in Airflow's UI: runs, alerts, hooks and figures, to each user those of their DAGs.",
+    ),
     "listener_rules": Option(
         "string", "", "Path of a TOML file that says which transitions of which DAGs call which action."
     ),

@@ -7,7 +7,7 @@ when ``[core] lazy_discover_providers`` is False. Every Airflow process imports 
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
@@ -29,6 +29,12 @@ class PipehooksPlugin(AirflowPlugin):
             name_receivers()
         self.listeners = _listeners()
         self.fastapi_root_middlewares = _middlewares()
+        self.external_views = _views()
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Asked for by the API server alone; no other process is to load web pages."""
+        return _apps()
 
 
 @cache
@@ -57,3 +63,33 @@ def _middlewares() -> list[dict[str, Any]]:
     from airflow_provider_pipehooks.plugins.control_plane import ControlPlane
 
     return [{"name": "pipehooks control plane", "middleware": ControlPlane}]
+
+
+def _apps() -> list[dict[str, Any]]:
+    if not read("page"):
+        return []
+    from airflow_provider_pipehooks.plugins.page import page
+
+    return [{"name": "pipehooks", "app": page(), "url_prefix": "/pipehooks"}]
+
+
+def _views() -> list[dict[str, Any]]:
+    if not read("page"):
+        return []
+    # Relative: Airflow's own address may have a path.
+    href = "pipehooks/?view=airflow"
+    return [
+        {
+            "name": "pipehooks",
+            "href": href,
+            "destination": "nav",
+            "url_route": "pipehooks",
+            "category": "browse",
+        },
+        {
+            "name": "pipehooks",
+            "href": f"{href}&dag={{DAG_ID}}",
+            "destination": "dag",
+            "url_route": "pipehooks-dag",
+        },
+    ]

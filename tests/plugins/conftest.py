@@ -14,6 +14,7 @@ from airflow_provider_pipehooks.handlers.signal.sending import is_on
 from airflow_provider_pipehooks.handlers.signals import PipelineEvent
 from airflow_provider_pipehooks.plugins import background as background_module
 from airflow_provider_pipehooks.plugins.background import Background
+from tests.plugins.page_world import Database
 
 DAGS = Path(__file__).parent.parent / "fault" / "control_plane_dags"
 
@@ -105,3 +106,64 @@ def call(api_app: Any) -> Callable[..., Any]:
         return client.request(method, f"/api/v2/{path}", content=content, headers=headers)
 
     return call
+
+
+def by_name(patch: pytest.MonkeyPatch) -> None:
+    """Users read different DAGs, for as long as the patch holds."""
+    from airflow.api_fastapi import app
+
+    for section in ("API_AUTH__JWT_SECRET", "API__SECRET_KEY"):
+        patch.setenv(f"AIRFLOW__{section}", "of the tests " * 6)
+    patch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "tests.plugins.by_name.ByName")
+    patch.setattr(app._AuthManagerState, "instance", None)
+
+
+@pytest.fixture(scope="session")
+def page_app(airflow_db: None) -> Any:
+    """The application as ``airflow api-server`` makes it, and the page in it."""
+    from airflow.api_fastapi.app import create_app
+    from starlette.routing import Mount
+
+    from airflow_provider_pipehooks.plugins.page import page
+
+    with pytest.MonkeyPatch.context() as patch:
+        by_name(patch)
+        app = create_app("core")
+    # As plugins are: before Airflow's own routes, the last of which takes all.
+    app.router.routes.insert(0, Mount("/pipehooks", page()))
+    return app
+
+
+@pytest.fixture
+def database(airflow_db: None) -> Iterator[Database]:
+    database = Database()
+    database.clear()
+    database.dag("ann_shops", "ann_stock", "bob_shops")
+    yield database
+    database.clear()
+
+
+@pytest.fixture
+def get(
+    page_app: Any, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Any]:
+    """Ask for a page as a user, with the cookie of Airflow's UI: ``get("ann", "alerts?dag=ann_shops")``."""
+    from airflow.api_fastapi.app import get_auth_manager, init_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from starlette.testclient import TestClient
+
+    by_name(monkeypatch)
+    init_auth_manager()
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__OUTBOX", str(tmp_path / "outbox"))
+    monkeypatch.setenv("AIRFLOW__PIPEHOOKS__HISTORY", str(tmp_path / "history"))
+
+    def ask(user: str, path: str = "", *, role: str = "viewer", by: str = "cookie") -> Any:
+        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=user, role=role))
+        sent = (
+            {"cookies": {"_token": token}}
+            if by == "cookie"
+            else {"headers": {"Authorization": f"Bearer {token}"}}
+        )
+        return TestClient(page_app, **sent).get(f"/pipehooks/{path}", follow_redirects=False)
+
+    return ask
