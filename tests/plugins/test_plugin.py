@@ -23,16 +23,21 @@ from airflow.sdk.listener import get_listener_manager as of_sdk
 from airflow_provider_pipehooks.handlers import signals
 
 plugins, errors = plugins_manager._get_plugins()
+by_then = [name for name in sys.modules if "pipehooks.plugins" in name]
 print(json.dumps({
     "plugins": [plugin.name for plugin in plugins if plugin.name == "pipehooks"],
     "errors": errors,
     "listeners": [of_core().has_listeners, of_sdk().has_listeners],
+    "apps": [each["url_prefix"] for each in plugins_manager.get_fastapi_plugins()[0]],
+    "views": [each["url_route"] for each in plugins_manager._get_ui_plugins()[0]],
     "middlewares": [each["middleware"].__name__ for each in plugins_manager.get_fastapi_plugins()[1]],
     "receivers": sorted(set(signals._named)),
+    "by_then": by_then,
     "loaded": [name for name in sys.modules if "pipehooks.plugins" in name],
 }))
 """
-OFF = {"listeners": [False, False], "middlewares": [], "receivers": []}
+OFF = {"listeners": [False, False], "apps": [], "views": [], "middlewares": [], "receivers": []}
+PAGE = {"apps": ["/pipehooks"], "views": ["pipehooks", "pipehooks-dag"]}
 SIGNALS = {"enable_pipeline_event_signals": "True", "pipeline_event_receivers": "a.b, c.d,"}
 
 
@@ -48,8 +53,9 @@ SIGNALS = {"enable_pipeline_event_signals": "True", "pipeline_event_receivers": 
             {**SIGNALS, "enable_control_plane": "True"},
             {**OFF, "receivers": ["a.b", "c.d"], "middlewares": ["ControlPlane"]},
         ),
+        ({"page": "True"}, {**OFF, **PAGE}),
     ],
-    ids=["nothing", "signals", "receivers only", "listener", "control plane only", "control plane"],
+    ids=["nothing", "signals", "receivers only", "listener", "control plane only", "control plane", "page"],
 )
 def test_only_what_is_switched_on_is_there(
     options: dict[str, str], found: dict[str, object], tmp_path: Path
@@ -65,15 +71,18 @@ def test_only_what_is_switched_on_is_there(
         env={**os.environ, **env},
     )
     seen = json.loads(run.stdout.splitlines()[-1])
-    loaded = seen.pop("loaded")
+    loaded, by_then = seen.pop("loaded"), seen.pop("by_then")
     assert seen == {"plugins": ["pipehooks"], "errors": {}, **found}
+    # The scheduler, the triggerer and each task have it, too; only the API server asks for applications.
+    assert not [name for name in by_then if ".page" in name or ".shown" in name]
     if found == OFF:
-        assert not [name for name in loaded if name.endswith(("listener", "control_plane", "background"))]
+        parts = ("listener", "control_plane", "background", "page")
+        assert not [name for name in loaded if name.endswith(parts) or ".shown" in name]
 
 
 def test_every_switch_is_off_by_default() -> None:
-    switches = [name for name in OPTIONS if name.startswith("enable_")]
-    assert len(switches) >= 3
+    switches = [name for name in OPTIONS if name.startswith("enable_") or name == "page"]
+    assert len(switches) >= 4
     assert not any(read(name) for name in switches)
 
 

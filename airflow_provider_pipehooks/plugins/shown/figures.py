@@ -7,6 +7,7 @@ those accounts, sees all of it; everybody else sees the jobs that DAGs of theirs
 from __future__ import annotations
 
 import logging
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,6 +23,7 @@ from markupsafe import Markup
 from airflow_provider_pipehooks.compat.access import Reader
 from airflow_provider_pipehooks.compat.recorded import Record
 from airflow_provider_pipehooks.core.errors import ConfigurationError
+from airflow_provider_pipehooks.hooks.registry import SERVICES
 from airflow_provider_pipehooks.plugins.shown.query import Query
 from airflow_provider_pipehooks.reporting.figures import Job, Kpis, Window
 
@@ -33,6 +35,8 @@ FRESH_S = 60.0
 PATIENCE_S = 5.0
 #: Figures of so many choices are kept.
 _MOST_KEPT = 12
+#: As dbt Cloud's pages have it: /deploy/1/projects/2/runs/3, and in older ones /#/accounts/1/...
+_ACCOUNT = re.compile(r"/(?:deploy|accounts)/(\d+)/")
 #: So many jobs are listed, the ones with the most failures first.
 LISTED_JOBS, LISTED_REASONS, DRAWN_JOBS = 50, 15, 4
 
@@ -59,16 +63,20 @@ class Known:
     def has(self, job: Job) -> bool:
         """Whether a job is one of them. Ids are told apart by account, which is in a run's address only."""
         pages = self.pages.get((job.service, job.job_id), ())
-        return any(_is_of(job.account, url) for url in pages)
+        return any(_is_of(job, url) for url in pages)
 
 
-def _is_of(account: str, url: str) -> bool:
-    """Whether a run's page is of an account of dbt Cloud, or of a workspace."""
+def _is_of(job: Job, url: str) -> bool:
+    """Whether a run's page is of the account of dbt Cloud, or of the workspace, that a job is of."""
+    account, service = job.account.rstrip("/"), SERVICES.get(job.service)
+    if not account or service is None:
+        return False
+    if service.has_accounts:
+        return account in _ACCOUNT.findall(url)[:1]
     try:
-        parts = urlsplit(url)
+        return urlsplit(url).netloc == account
     except ValueError:
         return False
-    return bool(account) and (parts.netloc == account.rstrip("/") or account in parts.path.split("/"))
 
 
 @dataclass(frozen=True, kw_only=True)
