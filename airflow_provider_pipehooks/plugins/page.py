@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from airflow_provider_pipehooks.compat.access import Reader, reader_of
 from airflow_provider_pipehooks.compat.ledger import RECORD_KEY
-from airflow_provider_pipehooks.compat.recorded import Record, kept, records
+from airflow_provider_pipehooks.compat.recorded import Found, Having, Record, kept, record_of, records
 from airflow_provider_pipehooks.hooks.registry import SERVICES
 from airflow_provider_pipehooks.plugins.shown import query as choices
 from airflow_provider_pipehooks.plugins.shown.alerts import alerts_for
@@ -38,6 +38,8 @@ from airflow_provider_pipehooks.tasks.listening import EVENTS_KEY
 
 log = logging.getLogger(__name__)
 
+#: Another operator may use the same XCom key for something else.
+_OURS: Having = {"service": tuple(SERVICES)}
 #: Rows of a page.
 ROWS = 50
 #: Records of hooks that are read for one page, and of runs to learn a user's jobs from.
@@ -89,14 +91,16 @@ def runs(request: Request, reader: Asks) -> Response:
     """The runs of tasks, a page of them."""
     query, now = _asked(request)
     found = _runs(reader, query, now, limit=ROWS + 1, offset=(query.page - 1) * ROWS)
+    is_more = len(found.records) > ROWS
     return _html(
         request,
         "runs.html",
         query,
         reader,
         now,
-        rows=[Row.of(record) for record in found[:ROWS]],
-        next_page=query.page + 1 if len(found) > ROWS and query.page < choices.LAST_PAGE else None,
+        rows=[Row.of(record) for record in found.records[:ROWS]],
+        next_page=query.page + 1 if is_more and query.page < choices.LAST_PAGE else None,
+        partly=found.partly,
     )
 
 
@@ -106,11 +110,12 @@ def run(request: Request, reader: Asks) -> Response:
     :raises HTTPException: 404 where there is none, and where the user may not read the DAG: both alike.
     """
     query, now = _asked(request)
-    of_task = (query.run, query.task, query.map)
-    found = _readable(reader, query, (RECORD_KEY,), None, of_task=of_task, limit=1) if query.dag else ()
-    if not found:
+    dag_ids = _dag_ids(reader, query)
+    of_task = (query.dag, query.run, query.task, query.map)
+    record = record_of(RECORD_KEY, *of_task, having=_OURS) if query.dag in dag_ids else None
+    if record is None:
         raise HTTPException(404, "There is no such run, or you may not read its DAG.")
-    return _html(request, "run.html", query, reader, now, row=Row.of(found[0]), task_path=task_path(found[0]))
+    return _html(request, "run.html", query, reader, now, row=Row.of(record), task_path=task_path(record))
 
 
 def alerts(request: Request, reader: Asks) -> Response:
@@ -123,7 +128,7 @@ def hooks(request: Request, reader: Asks) -> Response:
     """Hooks that failed or are switched off."""
     query, now = _asked(request)
     going_on = kept(EVENTS_KEY, _dag_ids(reader, query), query.since(now), limit=MOST_RECORDS)
-    over = _readable(reader, query, KEYS, query.since(now), limit=MOST_RECORDS)
+    over = _readable(reader, query, KEYS, now, limit=MOST_RECORDS)
     return _html(
         request,
         "hooks.html",
@@ -131,7 +136,8 @@ def hooks(request: Request, reader: Asks) -> Response:
         reader,
         now,
         now_off=_told(troubles_now(record) for record in going_on),
-        past=_told(troubles(record) for record in over),
+        past=_told(troubles(record) for record in over.records),
+        partly=over.partly,
     )
 
 
@@ -140,7 +146,7 @@ def figures(request: Request, reader: Asks) -> Response:
     query, now = _asked(request)
 
     def known() -> Known:
-        return Known.of(_runs(reader, query, now, limit=MOST_RUNS))
+        return Known.of(_runs(reader, query, now, limit=MOST_RUNS).records)
 
     shown = figures_for(reader, query, now, known)
     jobs = sorted(shown.kpis.jobs if shown.kpis else (), key=lambda each: (-each.failed, each.job.job_name))
@@ -183,18 +189,16 @@ def _dag_ids(reader: Reader, query: Query) -> frozenset[str]:
     return reader.dag_ids & {query.dag} if query.dag else reader.dag_ids
 
 
-def _readable(
-    reader: Reader, query: Query, keys: Iterable[str], since: datetime | None, **given: Any
-) -> list[Record]:
+def _readable(reader: Reader, query: Query, keys: Iterable[str], now: datetime, **given: Any) -> Found:
     dag_ids = _dag_ids(reader, query)
-    return records(tuple(keys), dag_ids, since, **given) if dag_ids else []
+    return records(tuple(keys), dag_ids, query.since(now), **given) if dag_ids else Found()
 
 
-def _runs(reader: Reader, query: Query, now: datetime, **given: Any) -> list[Record]:
-    having = {"service": (query.service,) if query.service else tuple(SERVICES)}
-    if query.state:
-        having["state"] = STATES[query.state]  # type: ignore[assignment]
-    return _readable(reader, query, (RECORD_KEY,), query.since(now), having=having, **given)
+def _runs(reader: Reader, query: Query, now: datetime, **given: Any) -> Found:
+    having = {**_OURS, **({"state": STATES[query.state]} if query.state else {})}
+    if query.service:
+        having["service"] = (query.service,)
+    return _readable(reader, query, (RECORD_KEY,), now, having=having, **given)
 
 
 def _told(each: Iterable[Iterable[Any]]) -> list[Any]:

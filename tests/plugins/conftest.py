@@ -159,11 +159,8 @@ def get(
 
     def ask(user: str, path: str = "", *, role: str = "viewer", by: str = "cookie") -> Any:
         token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=user, role=role))
-        sent = (
-            {"cookies": {"_token": token}}
-            if by == "cookie"
-            else {"headers": {"Authorization": f"Bearer {token}"}}
-        )
-        return TestClient(page_app, **sent).get(f"/pipehooks/{path}", follow_redirects=False)
+        client = TestClient(page_app, cookies={"_token": token} if by == "cookie" else {})
+        headers = {"Authorization": f"Bearer {token}"} if by == "bearer" else {}
+        return client.get(f"/pipehooks/{path}", headers=headers, follow_redirects=False)
 
     return ask

@@ -16,6 +16,7 @@ from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
 from sqlalchemy import delete, insert, or_
 
 from airflow_provider_pipehooks.core.run import Failure, Run
@@ -114,7 +115,7 @@ class Database:
         of_run = {"dag_id": of_task["dag_id"], "run_id": of_task["run_id"]}
         dag_run = session.query(DagRun).filter_by(**of_run).one_or_none()
         if dag_run is None:
-            dag_run = DagRun(**of_run, run_type="manual", run_after=run_after, state="failed")
+            dag_run = DagRun(**of_run, run_type="manual", run_after=run_after, state=DagRunState.FAILED)
             session.add(dag_run)
             session.flush()
         row = {"id": uuid4(), "state": state, "try_number": 2, "max_tries": 2, "pool": "default_pool"}

@@ -131,7 +131,6 @@ def test_a_row_tells_state_reason_class_time_and_try(get: Get, database: Databas
         "error",
         "ann_shops",
         "load[3]",
-        "is failed",
         "run 111",
         "nightly",
         "user",
@@ -140,6 +139,13 @@ def test_a_row_tells_state_reason_class_time_and_try(get: Get, database: Databas
     ):
         assert told in row
     assert re.search(r'Try" class="figure">2<', row)
+
+
+def test_the_state_of_a_task_is_told_where_its_runs_does_not_say_it(get: Get, database: Database) -> None:
+    for state, told in (("failed", ""), ("up_for_retry", "is up for retry"), ("success", "is success")):
+        database.leave("ann_shops", run_of(), state=state)
+        text = rows(get("ann").text)[0]
+        assert re.findall(r'load <span class="soft">(.*?)</span>', text) == ([told] if told else []), state
 
 
 def rows(text: str) -> list[str]:

@@ -41,7 +41,13 @@ def kpis_of(*jobs: Job) -> Kpis:
         Figures(job=job, runs=10, ended=10, succeeded=8, failed=2, failure_rate=0.2, run_p50_s=90.0)
         for job in jobs
     ]
-    reason = {"fingerprint": "1", "trouble": "user", "count": 4, "url": "https://h/1", "job_count": 2}
+    reason: dict[str, Any] = {
+        "fingerprint": "1",
+        "trouble": "user",
+        "count": 4,
+        "url": "https://h/1",
+        "job_count": 2,
+    }
     return Kpis(
         window=Window.last(7, datetime.now(timezone.utc)),
         services=(Figures(job=Job(service="dbt_cloud"), runs=30),),
@@ -57,7 +63,7 @@ def kpis_of(*jobs: Job) -> Kpis:
                 first_at=NOW,
                 last_at=NOW,
                 **reason,
-            ),  # type: ignore[arg-type]
+            ),
         ),
         started=(Started(service="dbt_cloud", by="scheduled", runs=3),),
     )
@@ -197,7 +203,7 @@ def test_figures_are_made_once_for_all_who_ask_within_a_minute(get: Get, history
 def test_old_figures_are_made_anew(get: Get, history: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     get("ann", "figures")
     real = time.monotonic
-    monkeypatch.setattr(module.time, "monotonic", lambda: real() + module.FRESH_S + 1)
+    monkeypatch.setattr(time, "monotonic", lambda: real() + module.FRESH_S + 1)
     get("ann", "figures")
     assert len(history) == 2
 

@@ -81,6 +81,13 @@ class Row:
             return None
 
     @property
+    def task_word(self) -> str:
+        """The task's state, where the run's does not say the same."""
+        same = {"success": "success", "error": "failed", "cancelled": "failed"}
+        state = self.record.task_state or ""
+        return "" if same.get(self.word) == state else state.replace("_", " ")
+
+    @property
     def is_left(self) -> bool:
         """Whether nobody watches it any more although it had not ended when it was last seen."""
         over = self.record.task_state in ("failed", "success", "skipped", "upstream_failed", "removed")
