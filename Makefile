@@ -32,11 +32,12 @@ test-faults: $(READY) ## real kills and lost replies on a real Airflow, TRIALS=2
 	@# where PostgreSQL is on this machine
 	if command -v initdb >/dev/null; then $(BIN)/python -m tests.fault.hostile --postgres; fi
 
-test-live: $(READY) ## handlers, event hooks, the control plane and asset events, alerts on a real Airflow: about 15 minutes
+test-live: $(READY) ## handlers, event hooks, alerts, the page, the control plane and asset events on a real Airflow: 20 minutes
 	$(BIN)/python -m tests.handlers.state.live
 	$(BIN)/python -m tests.handlers.event.live
 	$(BIN)/python -m tests.operators.workflow_live
 	$(BIN)/python -m tests.notifications.live
+	$(BIN)/python -m tests.plugins.page_live
 	$(BIN)/python -m tests.fault.control_plane
 	$(BIN)/python -m tests.fault.asset_events
 	$(BIN)/python -m tests.reporting.live

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-#: Of a list, so many DAG runs are looked at; the first of them, most often enough, and so many at once later.
-MOST_DAG_RUNS = 50_000
-_FIRST_DAG_RUNS, _MOST_AT_ONCE = 200, 5_000
+#: So many DAG runs are looked at for a list; first those that are most often enough, then so many at once: of
+#: 800 PostgreSQL finds the XComs in 0.02 s, of 3,200 in one.
+MOST_DAG_RUNS = 20_000
+_FIRST_DAG_RUNS, _MOST_AT_ONCE = 200, 800
 Having = Mapping[str, Collection[str | None]]
 #: States of a task that goes on, or that another try follows.
 GOES_ON = ("running", "deferred", "queued", "up_for_retry", "up_for_reschedule", "restarting")
