@@ -63,7 +63,7 @@ def _of_report(record: Record, report: Mapping[str, Any]) -> Iterator[Trouble]:
     off, failures = _names(report.get("disabled")), report.get("failures")
     if not off and not (isinstance(failures, int) and failures):
         return
-    told = [f"{failures} calls failed"]
+    told = [f"{_calls(failures)} failed"]
     if off:
         told.append(f"{', '.join(off)} {'was' if len(off) == 1 else 'were'} switched off")
     if report.get("not_handled"):
@@ -79,10 +79,14 @@ def troubles_now(record: Record) -> Iterator[Trouble]:
         return
     off, failures = _names(hooks.get("off")), value.get("failures")
     if off:
-        what = f"switched off for the rest of this update; {failures} calls failed so far"
+        what = f"switched off for the rest of this update; {_calls(failures)} failed so far"
         yield Trouble(record=record, hook=", ".join(off), what=what, off=off)
     elif isinstance(failures, int) and failures:
-        yield Trouble(record=record, hook="event hooks", what=f"{failures} calls failed so far; all are on")
+        yield Trouble(record=record, hook="event hooks", what=f"{_calls(failures)} failed so far; all are on")
+
+
+def _calls(count: Any) -> str:
+    return "1 call" if count == 1 else f"{count} calls"
 
 
 def _names(given: Any) -> tuple[str, ...]:
