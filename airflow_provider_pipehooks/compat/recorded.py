@@ -151,7 +151,7 @@ def _of_tasks(model: Any, at: Any, having: Having | None, keys: Collection[str])
     """Values under some keys, with their task instances."""
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import String, and_, cast, or_, select
+    from sqlalchemy import String, and_, cast, func, or_, select
 
     ti = TaskInstance
     columns = (model.dag_id, model.run_id, model.task_id, model.map_index, model.key, model.value)
@@ -162,7 +162,8 @@ def _of_tasks(model: Any, at: Any, having: Having | None, keys: Collection[str])
         select(*columns, at.label("at"), ti.state, ti.try_number)
         .join(DagRun, DagRun.id == model.dag_run_id)
         .join(ti, and_(*same))
-        .where(model.key.in_(keys))
+        # Not by the index on keys, which SQLite would take: it is of all DAG runs that there ever were.
+        .where(func.coalesce(model.key, "").in_(keys))
     )
     for name, texts in (having or {}).items():
         # As text whatever it is: another operator may use the same key for anything.
