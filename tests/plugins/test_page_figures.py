@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,6 +28,7 @@ from airflow_provider_pipehooks.reporting.figures import (
     Window,
 )
 from tests.plugins.page_world import NOW, Database, run_of
+from tests.reporting.made_up import kpis_of as made_up
 
 Get = Callable[..., Any]
 DBT = Job(service="dbt_cloud", account="1", job_id="7", job_name="ann_nightly")
@@ -247,3 +250,26 @@ def test_more_jobs_than_a_page_lists_are_counted(
     text = get("root", "figures", role="admin").text
     assert "And 10 more jobs" in text
     assert "job_059" not in text
+
+
+def test_charts_are_images_without_script_that_say_what_they_show() -> None:
+    drawn = module.pictures_of(made_up())
+    assert len(drawn) > 2
+    for picture in drawn:
+        svg = b64decode(picture.data).decode()
+        assert svg.startswith("<svg")
+        assert "<script" not in svg
+        assert picture.title
+        assert picture.told
+
+
+def test_charts_that_nothing_can_draw_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    assert module.pictures_of(made_up(jobs=5)) == ()
+
+
+def test_the_figures_of_a_history_that_is_empty_are_told_as_such(get: Get) -> None:
+    """By DuckDB itself, on a folder that is not there."""
+    module._kept.clear()
+    assert "The history has no run of any job in this time" in get("root", "figures", role="admin").text
+    module._kept.clear()

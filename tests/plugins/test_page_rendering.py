@@ -68,12 +68,7 @@ def test_a_time_has_one_unit(seconds: Any, shown: str) -> None:
 
 
 def test_what_is_not_known_is_no_zero() -> None:
-    assert rendering.percent(None) == rendering.moment(None) == rendering.NO_DATA
-    assert (rendering.percent(0.0), rendering.percent(0.0001), rendering.percent(0.5)) == (
-        "0.0 %",
-        "<0.1 %",
-        "50.0 %",
-    )
+    assert rendering.moment(None) == rendering.duration(None) == "–"
 
 
 def test_moments_are_utc_whatever_zone_they_came_in() -> None:

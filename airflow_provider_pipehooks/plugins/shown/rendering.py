@@ -7,20 +7,18 @@ from datetime import datetime, timedelta, timezone
 from functools import cache
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from airflow_provider_pipehooks.core.run import label_of
 from airflow_provider_pipehooks.core.texts import storable, without_secrets
-from airflow_provider_pipehooks.hooks.registry import SERVICES
+from airflow_provider_pipehooks.reporting import words
 
 #: Of one text; more is cut, with a mark.
 _MOST_CHARS = 10_000
 #: What turns the direction of all text after it.
 _TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-NO_DATA = "–"
 
 
 @cache
@@ -38,10 +36,9 @@ def templates() -> Environment:
         "moment": moment,
         "iso": lambda when: _utc(when).isoformat(timespec="seconds"),
         "duration": duration,
-        "percent": percent,
-        "growth": growth,
-        "number": lambda value: NO_DATA if value is None else f"{value:,.0f}",
-        "service": lambda word: SERVICES[word].title if word in SERVICES else word,
+        "percent": words.percent,
+        "number": words.number,
+        "service": words.service,
         "safe_url": safe_url,
     }
     made.globals["label_of"] = label_of
@@ -78,14 +75,7 @@ def fit(value: Any) -> Any:
 
 def safe_url(url: Any) -> str | None:
     """An address that may be followed: of http or https, without a login in it; None for all others."""
-    if not isinstance(url, str) or fit(url) != url:
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    is_safe = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-    return url if is_safe and not re.search(r"\s", url) else None
+    return words.link(url) if isinstance(url, str) and not re.search(r"\s", url) else None
 
 
 def _utc(when: datetime) -> datetime:
@@ -94,29 +84,11 @@ def _utc(when: datetime) -> datetime:
 
 def moment(when: datetime | None) -> str:
     """``2026-11-28 14:03``, in UTC."""
-    return f"{_utc(when):%Y-%m-%d %H:%M}" if when is not None else NO_DATA
+    return f"{_utc(when):%Y-%m-%d %H:%M}" if when is not None else words.NO_DATA
 
 
 def duration(seconds: float | timedelta | None) -> str:
     """``45 s``, ``3.2 min``, ``1.5 h``, ``2.0 d``."""
-    if seconds is None:
-        return NO_DATA
     if isinstance(seconds, timedelta):
         seconds = max(0.0, seconds.total_seconds())
-    for per, unit in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min")):
-        # 59.96 s are told as 1.0 min, not as 60 s.
-        if seconds >= per * 0.9995:
-            return f"{seconds / per:,.1f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-
-
-def percent(share: float | None) -> str:
-    """A part of one: ``3.1 %``; what is not 0 is not told as 0."""
-    if share is None:
-        return NO_DATA
-    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
-
-
-def growth(ratio: float | None) -> str:
-    """``+12 %``."""
-    return NO_DATA if ratio is None else f"{100 * ratio:+.0f} %".replace("-", "\N{MINUS SIGN}")
+    return words.duration(seconds)
