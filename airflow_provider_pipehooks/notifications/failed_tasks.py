@@ -65,7 +65,7 @@ class DagRunRef:
             dag_run_id=self.run_id,
             logical_date=self.logical_date,
             url=self.url(),
-            tasks=tuple(tasks),
+            tasks=_with_history(tasks),
             **{"when": datetime.now(timezone.utc), **more},
         )
 
@@ -85,6 +85,19 @@ class DagRunRef:
         mapped = f"/mapped/{task.map_index}" if task.map_index >= 0 else ""
         tried = f"?try_number={task.try_number}" if task.try_number else ""
         return f"{self.url()}/tasks/{task.task_id}{mapped}{tried}"
+
+
+def _with_history(tasks: Collection[FailedTask]) -> tuple[FailedTask, ...]:
+    """The first task whose run failed with what the history knows: one look for each alert."""
+    told = list(tasks)
+    for place, task in enumerate(told):
+        if task.run is not None and task.run.is_failed:
+            # Here: it brings DuckDB, where there is a history.
+            from airflow_provider_pipehooks.reporting.seen import what_is_known
+
+            told[place] = replace(task, known=what_is_known(task.run))
+            break
+    return tuple(told)
 
 
 def states_of(dag: Any, ref: DagRunRef, task_ids: Collection[str]) -> dict[tuple[str, int], str | None]:

@@ -41,6 +41,7 @@ class FailedTask:
     :param max_tries: how many tries it has in all; None when not known.
     :param exception: the error's type and text, when the task told.
     :param run: the remote run it was about, when it left a record.
+    :param known: what the history of runs knows of such failures, in a line.
     """
 
     task_id: str
@@ -51,6 +52,7 @@ class FailedTask:
     log_url: str | None = None
     exception: str | None = None
     run: Run | None = None
+    known: str | None = None
 
     @property
     def label(self) -> str:
@@ -196,6 +198,8 @@ def _in_full(task: FailedTask) -> Iterator[str]:
             yield f"  - and {hidden} more"
     if run and not run.is_terminal:
         yield "  Ended:   by Airflow or a person; the run had not ended when it was last seen"
+    if task.known:
+        yield f"  History: {_line(task.known)}"
     if run and run.url:
         yield f"  Run:     {run.url}"
     if task.log_url:

@@ -67,6 +67,8 @@ def what_is_known(
 
 
 def _known(run: Run, history: History, now: datetime) -> list[str]:
+    if not history.root.folder("runs").names():
+        return []  # without DuckDB, too: most have no history
     window = Window.last(DAYS, now)
     since = (window.begin - MARGIN).astimezone(timezone.utc).date()
     with history.open(run.service, since=since) as db, tempfile.TemporaryDirectory() as spare:
@@ -95,7 +97,9 @@ def _rate(counted: Counted, jobs: list[int]) -> Iterator[str]:
     )
     if not ended:
         return
-    if not failed:
+    if ended == 1:
+        yield f"its only other run {'failed, too' if failed else 'did not fail'} ({DAYS} days)"
+    elif not failed:
         yield f"none of its {ended:,} other runs has failed ({DAYS} days)"
     elif ended < _FEW:
         yield f"{failed} of its {ended} other runs failed, too ({DAYS} days)"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,9 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
 from airflow_provider_pipehooks.notifications.failed_tasks import DagRunRef, count_unfinished, failed_tasks
-from airflow_provider_pipehooks.notifications.message import FULL_TASKS, LISTED_TASKS
+from airflow_provider_pipehooks.notifications.message import FULL_TASKS, LISTED_TASKS, FailedTask, body
+from airflow_provider_pipehooks.reporting.history import History
+from tests.reporting.made_rows import failed_run, row, run
 
 REF = DagRunRef(dag_id="orders", run_id="manual__1")
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -114,3 +118,26 @@ def test_every_kind_of_context_names_its_dag_run_as_far_as_it_can(
 )
 def test_what_can_still_fail_is_counted_as_unfinished(state: str | None, counted: int) -> None:
     assert count_unfinished({("load", -1): state}) == counted
+
+
+def test_the_most_telling_failed_run_has_a_line_of_what_the_history_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    now = datetime.now(timezone.utc)
+    before = [failed_run(hours=0), run(0)]
+    made = [replace(each, created_at=now, started_at=now, finished_at=now) for each in before]
+    History().append([row(each) for each in made])
+    tasks = [
+        FailedTask(task_id="clean", exception="KeyError: 'x'"),
+        *(FailedTask(task_id=name, run=failed_run(hours=1)) for name in ("load", "check")),
+    ]
+    alert = DagRunRef(dag_id="d", run_id="r").alert(tasks)
+    assert [task.known is not None for task in alert.tasks] == [False, True, False]
+    assert body(alert).count("  History: 1 of its 2 other runs failed, too (60 days); seen once") == 1
+
+
+def test_without_a_history_an_alert_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    alert = DagRunRef(dag_id="d", run_id="r").alert([FailedTask(task_id="load", run=failed_run(hours=1))])
+    assert "History" not in body(alert)

@@ -61,6 +61,11 @@ class Sent:
 
 ALERTS = {
     "task": alert(LOAD),
+    "task_with_history": alert(
+        replace(
+            LOAD, known="Fails 3 % of its runs (60 days); seen 4 times; a retry mends it in 6 min (median)."
+        )
+    ),
     "task_without_run": alert(CRASH),
     "task_that_will_retry": alert(replace(LOAD, state="up_for_retry"), happened="will retry"),
     "several_tasks": alert(LOAD, CRASH, FailedTask(task_id="report", state="upstream_failed"), unfinished=2),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_pipehooks.compat.storage import Folder
 from airflow_provider_pipehooks.core.run import Failure, Run
 from airflow_provider_pipehooks.core.run_state import RunState
 from airflow_provider_pipehooks.reporting.history import History
@@ -45,7 +46,7 @@ def test_rate_sightings_and_the_time_to_mend(tmp_path: Path) -> None:
 def test_a_run_does_not_count_itself(tmp_path: Path) -> None:
     failed = failed_run(hours=2)
     path = remember(tmp_path, run(1), failed)
-    assert line(path, failed) == "None of its 1 other runs has failed (60 days); not seen before."
+    assert line(path, failed) == "Its only other run did not fail (60 days); not seen before."
 
 
 def test_the_same_trouble_of_another_job_is_known(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_trouble_that_was_explained_is_found_as_the_list_of_runs_told_it(tmp_p
 def test_what_is_older_than_sixty_days_is_not_counted(tmp_path: Path) -> None:
     path = remember(tmp_path, failed_run(hours=-1), run(10))
     known = line(path, failed_run(hours=24 * 60))
-    assert known == "None of its 1 other runs has failed (60 days); not seen before."
+    assert known == "Its only other run did not fail (60 days); not seen before."
 
 
 @pytest.mark.parametrize("seconds", [45, 5_400, 7 * 86_400])
@@ -107,9 +108,7 @@ def test_garbage_files_are_left_out(tmp_path: Path) -> None:
     path = remember(tmp_path, run(1))
     (file,) = tmp_path.rglob("*.parquet")
     file.with_name("x.parquet").write_bytes(b"PAR1 garbage")
-    assert (
-        line(path, failed_run(hours=2)) == "None of its 1 other runs has failed (60 days); not seen before."
-    )
+    assert line(path, failed_run(hours=2)) == "Its only other run did not fail (60 days); not seen before."
 
 
 def test_without_duckdb_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +133,7 @@ def test_a_store_that_does_not_answer_holds_nobody_up(
         answers.wait()
         raise OSError("too late")
 
-    monkeypatch.setattr(History, "parts", hang)
+    monkeypatch.setattr(Folder, "names", hang)
     with caplog.at_level(logging.INFO):
         assert what_is_known(failed_run(), str(tmp_path), longest_s=0.01) is None
     answers.set()
