@@ -32,7 +32,7 @@ HOW = """\
 - `[workers] min_heartbeat_interval` is 0: else our trigger holds back an event in the first 6 s of a wait,
   which no wait here reaches."""
 #: Run and quoted as they are; who else has something to measure adds a module here.
-OTHERS = ("imports", "hook_call", "control_plane", "pipelines")
+OTHERS = ("imports", "hook_call", "control_plane", "pipelines", "kpis")
 
 
 def main() -> None:

@@ -36,6 +36,13 @@ _RUN = "hash(service, account, run_id, task_key)"
 MARGIN = timedelta(days=2)
 
 
+def bound(db: duckdb.DuckDBPyConnection, spare: str, memory: str, *, threads: int) -> None:
+    """Let DuckDB take no more than so much; what does not fit goes to a folder for a while."""
+    folder = spare.replace("'", "''")
+    db.execute(f"SET temp_directory='{folder}'; SET memory_limit='{memory}'; SET threads={threads}")
+    db.execute("SET preserve_insertion_order=false")
+
+
 class Counted:
     """Runs, or tasks of runs, that were made in a window, each once: as it was seen last.
 
@@ -51,6 +58,8 @@ class Counted:
         self, db: duckdb.DuckDBPyConnection, window: Window, *, job_id: str | None = None, tasks: bool = False
     ) -> None:
         self.db, self._tasks = db, tasks
+        #: What the numbers in ``service`` stand for, once :meth:`owners` has been asked.
+        self.services: dict[int, str] = {}
         self._where = f"task_key {'<>' if tasks else '='} '' AND created_at >= $begin AND created_at < $end"
         self._given: dict[str, Any] = {"begin": window.begin - MARGIN, "end": window.end + MARGIN}
         if job_id is not None:
@@ -102,20 +111,33 @@ class Counted:
         return self.db.execute(query, list(given)).fetchall()
 
     def owners(self) -> Mapping[int, Job]:
-        """Who the numbers in ``owner`` stand for. A job is called as its newest run that has a name."""
-        newest = self.ask(
-            "SELECT owner, coalesce(max(made) FILTER (WHERE is_named), max(made)) FROM counted GROUP BY owner"
+        """Who the numbers in ``owner`` stand for. A job is called as its newest run that has a name.
+
+        The table ``owners`` has each with a small ``number``: those are sorted faster.
+        """
+        self.ask(
+            """CREATE OR REPLACE TEMP TABLE owners AS
+            SELECT owner, any_value(service) AS service, (row_number() OVER ())::UINTEGER AS number,
+                coalesce(max(made) FILTER (WHERE is_named), max(made)) AS newest
+            FROM counted GROUP BY owner"""
         )
-        made = dict(newest)
+        newest = {
+            owner: (service, made)
+            for owner, service, made in self.ask("SELECT owner, service, newest FROM owners")
+        }
+        columns = f"{_OWNER}, epoch_us(created_at), service, account, {_JOB}, job_name, task_key"
         jobs = {}
         for owner, at, service, account, job_id, name, task_key in self.rows_made_at(
-            made.values(), f"{_OWNER}, epoch_us(created_at), service, account, {_JOB}, job_name, task_key"
+            (made for _, made in newest.values()), columns
         ):
-            if made.get(owner) == at:
-                name = ONE_TIME if job_id == ONE_TIME else name or ""
-                jobs[owner] = Job(
-                    service=service, account=account, job_id=job_id, job_name=name, task_key=task_key
-                )
+            number, made = newest.get(owner, (0, None))
+            if made != at:
+                continue
+            self.services[number] = service
+            name = ONE_TIME if job_id == ONE_TIME else name or ""
+            jobs[owner] = Job(
+                service=service, account=account, job_id=job_id, job_name=name, task_key=task_key
+            )
         return jobs
 
     def rows_made_at(self, moments: Iterable[int], what: str) -> list[tuple[Any, ...]]:

@@ -42,7 +42,9 @@ class Window:
 class Job:
     """Whose figures they are: of a whole service, if there is no ``job_id``; of a task, if there is a key.
 
+    :param account: "" for the whole service; the same id in two accounts is two jobs.
     :param job_id: "" for the whole service; runs that belong to no job come under ``(one-time runs)``.
+    :param job_name: of its newest run that has a name: a renamed job is one job. "" if none has.
     """
 
     service: str
@@ -56,16 +58,25 @@ class Job:
 class Figures:
     """The figures of a service, a job or a task.
 
+    A run counts once, as it was seen last; a repaired one is one run with its last end. Of a task in a run
+    the last try counts. Quantiles lie between the two nearest values, in proportion.
+
     :param runs: that were made in the window.
     :param ended: of these, those that have ended: ``succeeded``, ``failed``, ``cancelled`` and skipped ones.
+    :param failed: with those that their time limit ended.
     :param failure_rate: failed of ended.
     :param cancel_rate: cancelled of ended.
-    :param run_p50_s: from start to end, of those that succeeded.
-    :param run_trend: by how much of itself the run time grows in 30 days; 0.1 is 10 %.
-    :param queue_p50_s: from when a run was made to when it started.
-    :param recovery_p50_s: from the end of the first failed run of a streak to the end of the next success.
-    :param longest_streak: so many failed runs followed each other.
-    :param again_share: of all time that runs took, what went into retries and repairs.
+    :param run_p50_s: from start to end, of those that succeeded, without pauses in which a repair or retry
+        was waited for. A time below 0 is none.
+    :param run_trend: by how much of itself the run time grows in 30 days; 0.1 is 10 %. It takes 4 days with
+        runs, the last of them 6 days after the first. Of a service: the median of its jobs'.
+    :param queue_p50_s: from when a run was made to when it started, whatever became of it, but skipped.
+    :param recovery_p50_s: from the end of the first failed run of a streak to the end of the next success;
+        streaks that go on do not count.
+    :param longest_streak: so many failed runs followed each other, in the order of their ends. Cancelled and
+        skipped runs neither belong to a streak nor end it. Runs that belong to no job have none.
+    :param again_share: of all time that ended runs took, what went into retries and repairs; of a task, into
+        its later tries. Runs of which it is not known (written by an older version) are left out.
     """
 
     job: Job
@@ -88,7 +99,7 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """The runs of a job that were made on a day."""
+    """The runs of a job that were made on a day, which has 23 to 25 hours, as the time zone says."""
 
     job: Job
     day: date
@@ -100,12 +111,13 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """One trouble, by the fingerprint that alerts have.
+    """One trouble of runs that failed or were cancelled, by its fingerprint: see ``core.reasons``.
 
     :param trouble: its class, see ``core.reasons.ReasonClass``.
-    :param example: the message of the last run that met it; ``url`` is that run's page.
+    :param example: the message of the last run that met it, else its status; ``url`` is that run's page.
     :param jobs: the names of the jobs that met it, sorted, at most ten.
     :param job_count: how many jobs there are of them.
+    :param first_at: when the first run ended that met it in the window.
     """
 
     service: str
@@ -122,9 +134,10 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Slower:
-    """A job that takes longer than it did.
+    """A job that takes longer than it did: ``slower`` says how that is decided.
 
-    :param since: the end of the first run that is counted as slow.
+    :param since: the end of the first run that is counted as slow; of a job with very many runs, of the first
+        one on its first slow day.
     :param ratio: the median after it by the median before; 1.2 is 20 % slower.
     """
 
@@ -137,7 +150,7 @@ class Slower:
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """How many runs of a service were started by what: the service's own word."""
+    """How many runs of a service were started by what: the service's own word, or ``(not told)``."""
 
     service: str
     by: str
@@ -151,6 +164,7 @@ class Kpis:
     :param services: one for each service; ``jobs`` and ``tasks`` by service, name and key.
     :param days: of jobs; days without a run are left out.
     :param reasons: the commonest first.
+    :param slower: what changed most first.
     """
 
     window: Window

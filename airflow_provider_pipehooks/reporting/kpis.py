@@ -16,6 +16,7 @@ from airflow_provider_pipehooks.reporting.counted import (
     ONE_TIME,
     SUCCEEDED,
     Counted,
+    bound,
 )
 from airflow_provider_pipehooks.reporting.figures import (
     Day,
@@ -27,7 +28,7 @@ from airflow_provider_pipehooks.reporting.figures import (
     Started,
     Window,
 )
-from airflow_provider_pipehooks.reporting.slower import NEWEST, slower
+from airflow_provider_pipehooks.reporting.slower import newest, slower
 from airflow_provider_pipehooks.reporting.trend import trend
 from airflow_provider_pipehooks.reporting.window_days import day_of, moment
 
@@ -66,8 +67,7 @@ def kpis(
     """
     since = (window.begin - MARGIN).astimezone(timezone.utc).date()
     with history.open(service, since=since) as db, tempfile.TemporaryDirectory() as spare:
-        db.execute(f"SET temp_directory='{spare}'; SET memory_limit='{_MEMORY}'; SET threads=2")
-        db.execute("SET preserve_insertion_order=false")
+        bound(db, spare, _MEMORY, threads=1)
         counted = Counted(db, window, job_id=job_id)
         owners, days = counted.owners(), _days(counted, window)
         figures = _figures(counted, owners, days, _shares(counted))
@@ -78,9 +78,7 @@ def kpis(
             days=tuple(_each_day(window, owners, days)),
             reasons=tuple(_reasons(counted, owners, most_reasons)),
             slower=tuple(_slower(counted, owners, window, days)),
-            started=tuple(
-                sorted(_started(counted, owners), key=lambda each: (each.service, -each.runs, each.by))
-            ),
+            started=tuple(sorted(_started(counted), key=lambda each: (each.service, -each.runs, each.by))),
         )
         return replace(runs, tasks=_tasks(Counted(db, window, job_id=job_id, tasks=True), window))
 
@@ -123,16 +121,11 @@ def _recoveries(counted: Counted) -> Mapping[_Key, tuple[float | None, int]]:
     Runs that were cancelled or skipped neither end a streak nor belong to it. Of the others only those that
     failed, and the first one after them, are sorted a second time.
     """
-    # Small numbers are sorted faster than those of 64 bits.
-    counted.ask(
-        "CREATE OR REPLACE TEMP TABLE numbers AS SELECT owner, any_value(service) AS service, "
-        "(row_number() OVER ())::UINTEGER AS number FROM counted GROUP BY owner"
-    )
     counted.ask(
         f"""CREATE OR REPLACE TEMP TABLE broken AS SELECT * FROM (
             SELECT number, place, lag(place) OVER (PARTITION BY number ORDER BY place) AS before FROM (
                 SELECT number, done * 2 + (outcome = {FAILED})::INT AS place
-                FROM counted JOIN numbers USING (owner)
+                FROM counted JOIN owners USING (owner)
                 WHERE outcome IN ({SUCCEEDED}, {FAILED}) AND NOT is_one_time
             )
         ) WHERE place % 2 = 1 OR before % 2 = 1"""
@@ -141,7 +134,7 @@ def _recoveries(counted: Counted) -> Mapping[_Key, tuple[float | None, int]]:
         """WITH numbered AS (
             SELECT service, owner, place, sum((place % 2 = 1 AND coalesce(before % 2, 0) = 0)::INT)
                 OVER (PARTITION BY owner ORDER BY place ROWS UNBOUNDED PRECEDING) AS streak
-            FROM broken JOIN numbers USING (number)
+            FROM broken JOIN owners USING (number)
         ), streaks AS (
             SELECT service, owner, count(*) FILTER (WHERE place % 2 = 1) AS failed,
                 (max(place // 2) FILTER (WHERE place % 2 = 0) - min(place // 2)) / 1e6 AS recovery
@@ -162,7 +155,6 @@ def _figures(
         owner: None if owners[owner].job_id == ONE_TIME else trend(_medians(each))
         for owner, each in days.items()
     }
-    names = _services(counted, owners)
     found = {}
     for service, owner, runs, ended, *counts, took, queued in counted.ask(
         f"""SELECT service, owner, count(*), count(outcome),
@@ -175,10 +167,12 @@ def _figures(
         succeeded, failed, cancelled = counts
         recovery, streak = recoveries.get((service, owner), (None, 0))
         known = [
-            each for at, each in trends.items() if owners[at].service == names[service] and each is not None
+            each
+            for at, each in trends.items()
+            if owners[at].service == counted.services[service] and each is not None
         ]
         found[service, owner] = Figures(
-            job=Job(service=names[service]) if owner is None else owners[owner],
+            job=Job(service=counted.services[service]) if owner is None else owners[owner],
             runs=runs,
             ended=ended,
             succeeded=succeeded,
@@ -196,12 +190,6 @@ def _figures(
             again_share=shares.get((service, owner)),
         )
     return found
-
-
-def _services(counted: Counted, owners: Mapping[int, Job]) -> Mapping[int, str]:
-    """What the numbers in ``service`` stand for."""
-    rows = counted.ask("SELECT service, any_value(owner) FROM counted GROUP BY service")
-    return {service: owners[owner].service for service, owner in rows}
 
 
 def _medians(days: Mapping[int, tuple[int, int, int, float | None]]) -> dict[int, float]:
@@ -230,19 +218,17 @@ def _each_day(window: Window, owners: Mapping[int, Job], days: _Days) -> Iterato
             )
 
 
-def _started(counted: Counted, owners: Mapping[int, Job]) -> Iterator[Started]:
-    services = _services(counted, owners)
+def _started(counted: Counted) -> Iterator[Started]:
     rows = counted.ask(
         "SELECT service, started_by, count(*), max(made) FROM counted GROUP BY service, started_by"
     )
     names = dict(counted.rows_made_at((made for *_, made in rows), "hash(started_by), started_by"))
     for service, number, runs, _ in rows:
-        yield Started(service=services[service], by=names.get(number) or NOT_TOLD, runs=runs)
+        yield Started(service=counted.services[service], by=names.get(number) or NOT_TOLD, runs=runs)
 
 
 def _reasons(counted: Counted, owners: Mapping[int, Job], most: int) -> Iterator[Reason]:
     """Of runs that failed or were cancelled. A text is read of one run for each, the last."""
-    services = _services(counted, owners)
     rows = counted.ask(
         f"""SELECT service, fingerprint, count(*), min(done), max(done), arg_max(made, done),
             list(DISTINCT owner)
@@ -257,10 +243,10 @@ def _reasons(counted: Counted, owners: Mapping[int, Job], most: int) -> Iterator
         )
     }
     for service, number, count, first, last, made, met_by in rows:
-        fingerprint, trouble, message, status, url = texts[services[service], number, made]
+        fingerprint, trouble, message, status, url = texts[counted.services[service], number, made]
         jobs = sorted({owners[owner].job_name or owners[owner].job_id for owner in met_by})
         yield Reason(
-            service=services[service],
+            service=counted.services[service],
             fingerprint=fingerprint,
             trouble=trouble,
             count=count,
@@ -276,16 +262,17 @@ def _reasons(counted: Counted, owners: Mapping[int, Job], most: int) -> Iterator
 def _slower(counted: Counted, owners: Mapping[int, Job], window: Window, days: _Days) -> Iterator[Slower]:
     """By the newest runs one by one; of a job with more runs than that, by its days, too."""
     succeeded = f"outcome = {SUCCEEDED} AND took > 0 AND NOT is_one_time"
+    most = newest(len(owners))
     for owner, times, runs in counted.ask(
-        f"SELECT owner, arg_max(took, done, {NEWEST}), count(*) FROM counted WHERE {succeeded} "
+        f"SELECT owner, arg_max(took, done, {most}), count(*) FROM counted WHERE {succeeded} "
         "GROUP BY owner ORDER BY owner"
     ):
         medians = {day: time for day, time in _medians(days[owner]).items() if time > 0}
         its_own = f"SELECT {{}} FROM counted WHERE {succeeded} AND owner = {owner}"
-        if change := slower(times[::-1]):
+        if change := slower(times[::-1], is_part=runs > most):
             ((ends,),) = counted.ask(its_own.format(f"max(done, {len(times) - change.at})"))
             since = ends[-1]
-        elif runs > NEWEST and (change := slower(list(medians.values()))):
+        elif runs > most and (change := slower(list(medians.values()))):
             day = list(medians)[change.at]
             ((since,),) = counted.ask(f"{its_own.format('min(done)')} AND {day_of('made', window)} = {day}")
         else:

@@ -14,7 +14,7 @@ from threading import Thread
 
 from airflow_provider_pipehooks.core.reasons import class_of_run, fingerprint_of, told_by_run
 from airflow_provider_pipehooks.core.run import Run
-from airflow_provider_pipehooks.reporting.counted import FAILED, MARGIN, SUCCEEDED, Counted
+from airflow_provider_pipehooks.reporting.counted import FAILED, MARGIN, SUCCEEDED, Counted, bound
 from airflow_provider_pipehooks.reporting.figures import Window
 from airflow_provider_pipehooks.reporting.history import History
 
@@ -72,7 +72,7 @@ def _known(run: Run, history: History, now: datetime) -> list[str]:
     window = Window.last(DAYS, now)
     since = (window.begin - MARGIN).astimezone(timezone.utc).date()
     with history.open(run.service, since=since) as db, tempfile.TemporaryDirectory() as spare:
-        db.execute(f"SET temp_directory='{spare}'; SET memory_limit='{_MEMORY}'; SET threads=1")
+        bound(db, spare, _MEMORY, threads=1)
         counted = Counted(db, window)
         itself = counted.numbers("run", "run_id = $1", str(run.run_id))
         counted.ask("DELETE FROM counted WHERE run IN (SELECT unnest($1))", itself)

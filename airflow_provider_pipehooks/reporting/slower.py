@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from math import log, sqrt
 from statistics import median
 
-#: So many of the newest runs of a job are looked at one by one; of a job with more, its days too.
-NEWEST = 120
+#: So many runs of all jobs are looked at one by one, of each at least and at most so many of its newest. Of a
+#: job with more, its days are looked at, too.
+_ALL, _LEAST, _MOST = 40_000, 100, 1_500
 #: Before a level is known, nothing is said.
 FEWEST = 14
 #: What is asked for, as a logarithm: the higher level is this likely against the lower one, e^8 = 3,000 to 1.
@@ -47,6 +48,11 @@ _FREEDOM = 4.0
 LEAST_RATIO = 1.1
 
 
+def newest(jobs: int) -> int:
+    """How many of the newest runs of a job are looked at, by how many jobs there are."""
+    return max(_LEAST, min(_MOST, _ALL // max(1, jobs)))
+
+
 @dataclass(frozen=True)
 class Change:
     """From where on times are longer.
@@ -64,41 +70,48 @@ class Change:
         return self.after_s / self.before_s
 
 
-def slower(times_s: Sequence[float]) -> Change | None:
+def slower(times_s: Sequence[float], *, is_part: bool = False) -> Change | None:
     """The last change of times, if it was one to longer times, by :data:`LEAST_RATIO` at least.
 
     :param times_s: above 0, the oldest first; :data:`FEWEST` before the change are needed.
+    :param is_part: there are older ones, so another part is looked at each time. The level is then taken from
+        half of it: one that is known from few would be wrong sooner or later.
     """
     begin, last = 0, None
-    while (found := _first_change([log(time) for time in times_s[begin:]])) is not None:
+    fewest = max(FEWEST, len(times_s) // 2) if is_part else FEWEST
+    while (found := _first_change([log(time) for time in times_s[begin:]], fewest)) is not None:
         at, is_slower = found
         last = (begin, begin + at) if is_slower else None
-        begin += at
+        begin, fewest = begin + at, FEWEST
     if last is None:
         return None
     change = Change(last[1], median(times_s[last[0] : last[1]]), median(times_s[last[1] :]))
     return change if change.ratio >= LEAST_RATIO else None
 
 
-def _first_change(logs: Sequence[float]) -> tuple[int, bool] | None:
+def _first_change(logs: Sequence[float], fewest: int) -> tuple[int, bool] | None:
     """Where the level changes first, and whether upwards."""
-    if len(logs) <= FEWEST:
+    if len(logs) <= fewest:
         return None
-    level = sorted(logs[:FEWEST])
+    level = sorted(logs[:fewest])
     known = _Known(level)
     doubted: list[float] = []
     # Evidence, and since when: 20 % slower, twice as slow; the same for faster.
     evidence, since = [0.0] * 4, [0] * 4
-    for at in range(FEWEST, len(logs)):
+    for at in range(fewest, len(logs)):
         distance = (logs[at] - known.centre) / known.spread
-        if doubted or abs(distance) > known.usual:
+        if not doubted and -known.usual < distance < known.usual:
+            insort(level, logs[at])
+        else:
             doubted.append(logs[at])
-            for number, change in enumerate(known.changes):
+            for number, (shift, from_there, most) in enumerate(known.changes):
                 if evidence[number] == 0.0:
-                    if (distance > 0) != (number < 2):
-                        continue  # it would speak against it, and there is nothing to take back
+                    # It would speak against the change, and there is nothing to take back.
+                    if distance < from_there if shift > 0 else distance > from_there:
+                        continue
                     since[number] = at
-                evidence[number] = max(0.0, evidence[number] + _told(distance, *change))
+                told = _told(distance - from_there, shift)
+                evidence[number] = max(0.0, evidence[number] + min(most, told))
                 if evidence[number] > _SURE:
                     return since[number], number < 2
             if any(evidence):
@@ -106,11 +119,19 @@ def _first_change(logs: Sequence[float]) -> tuple[int, bool] | None:
             for each in doubted:
                 insort(level, each)
             doubted.clear()
-        else:
-            insort(level, logs[at])
         if len(level) > known.good_for:
             known = _Known(level)
     return None
+
+
+def _told(distance: float, shift: float) -> float:
+    """How much a run speaks for a change: the logarithm of how much likelier it is after it than before.
+
+    :param distance: in spreads, from where both are as likely: half of the shift.
+    """
+    before, after = distance + shift / 2, distance - shift / 2
+    likelier = (_FREEDOM + before * before) / (_FREEDOM + after * after)
+    return (_FREEDOM + 1) / 2 * log(likelier)
 
 
 class _Known:
@@ -128,28 +149,18 @@ class _Known:
         self.spread = max(_LEAST_SPREAD, width) * (1 + _DOUBT_SPREAD / count)
         small = max(_SPREADS, _SMALL / self.spread)
         large = max(2 * small, _LARGE / self.spread)
-        runs = min(_MOST_RUNS, _RUNS_AT_TENTH * (self.spread / 0.1) ** 1.5)
-        nudge = _DOUBT_LEVEL / sqrt(count)
+        doubt = _DOUBT_LEVEL / sqrt(count)
         #: What is no further from the centre, in spreads, speaks against every change.
-        self.usual = small / 2 + nudge
+        self.usual = small / 2 + doubt
+        runs = min(_MOST_RUNS, _RUNS_AT_TENTH * (self.spread / 0.1) ** 1.5)
         most_small, most_large = _SURE / max(_RUNS_SMALL, runs), _SURE / max(_RUNS_LARGE, runs)
+        #: Of each change: how far it goes, from which distance on a run speaks for it, how much at most.
         self.changes = (
-            (small, nudge, most_small),
-            (large, nudge, most_large),
-            (-small, -nudge, most_small),
-            (-large, -nudge, most_large),
+            (small, small / 2 + doubt, most_small),
+            (large, large / 2 + doubt, most_large),
+            (-small, -small / 2 - doubt, most_small),
+            (-large, -large / 2 - doubt, most_large),
         )
-
-
-def _told(distance: float, shift: float, nudge: float, most: float) -> float:
-    """How much a run speaks for a change: the logarithm of how much likelier it is after it than before.
-
-    :param distance: of the run from the level's centre, in spreads; ``shift`` is how far the change moves it.
-    """
-    before = distance - nudge
-    after = before - shift
-    likelier = (_FREEDOM + before * before) / (_FREEDOM + after * after)
-    return min(most, (_FREEDOM + 1) / 2 * log(likelier))
 
 
 def _at(level: Sequence[float], part: float) -> float:

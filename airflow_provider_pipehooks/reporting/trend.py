@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import combinations
 from math import exp, log
-from statistics import mean, median
+from statistics import median
 
 #: The days with runs are put together to so many parts at most: a slope for each two of them.
 _PARTS = 12
@@ -31,7 +31,7 @@ def trend(times_s: Mapping[int, float]) -> float | None:
     if len(days) < _FEWEST_PARTS or days[-1][0] - days[0][0] < _FEWEST_DAYS:
         return None
     parts = [days[at : at + size] for at in range(0, len(days), size)]
-    points = [(mean(day for day, _ in part), median(time for _, time in part)) for part in parts]
+    points = [(sum(day for day, _ in part) / len(part), median(time for _, time in part)) for part in parts]
     slope = median(
         (after - before) / (end - begin) for (begin, before), (end, after) in combinations(points, 2)
     )
