@@ -73,8 +73,10 @@ def test_a_repaired_run_is_one_run_that_ended_as_it_ended_last(
 def test_two_attempts_seen_together_are_the_higher_one(tmp_path: Path) -> None:
     bad = failed_run(hours=1)
     good = replace(bad, state=RunState.SUCCESS, kind=None, attempt=2)
-    found = job(tmp_path, row(good, seen=5), row(bad, seen=5))
-    assert (found.runs, found.succeeded) == (1, 1)
+    both = [row(good, seen=5), row(bad, seen=5)]
+    for number, rows in enumerate((both, both[::-1])):
+        found = job(tmp_path / str(number), *rows)
+        assert (found.runs, found.succeeded) == (1, 1)
 
 
 def test_the_pause_before_a_repair_is_no_run_time(tmp_path: Path) -> None:
