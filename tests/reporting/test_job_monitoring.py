@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -12,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
 
 from airflow_provider_pipehooks.__main__ import main
 from airflow_provider_pipehooks.reporting.history import History
 from airflow_provider_pipehooks.reporting.lakeflow_tables import TABLES
 from airflow_provider_pipehooks.standin import Plan, StandIn
+from tests.aws import Topic, moto_url, topic
+from tests.dag_runs import Finished
+
+__all__ = ["moto_url", "topic"]
 
 PAGE = Path(__file__).parent.parent.parent / "docs/job_monitoring.md"
 PARTS = re.split(r"^## \d\. ", PAGE.read_text(), flags=re.MULTILINE)[1:]
@@ -161,11 +165,30 @@ def test_how_run_times_go(
     assert {file.stem for file in (tmp_path / "lakeflow").iterdir()} == set(TABLES)
 
 
-def test_a_dag_remembers_the_runs(
-    run: Callable[[int], dict[str, str]], runs: dict[int, Any], tmp_path: Path
+@pytest.mark.usefixtures("runs")
+def test_the_report(run: Callable[[int], dict[str, str]], tmp_path: Path) -> None:
+    run(2)
+    run(7)
+    told = json.loads((tmp_path / "report.json").read_text())
+    ((service),) = told["services"]
+    assert (service["runs"], service["failed"], service["failure_rate"]) == (8, 3, 3 / 8)
+    assert {job["job"]["job_name"]: job["failed"] for job in told["jobs"]} == {"job 0": 1, "job 1": 2}
+    assert "no such table" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_report_of_every_week(
+    run: Callable[[int], dict[str, str]],
+    topic: Topic,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_dag: Callable[..., Finished],
 ) -> None:
-    dag = names_of(7)["dag"]
-    assert isinstance(dag, DAG)
-    callable_: Any = dag.task_dict["remember_runs"]
-    assert callable_.python_callable() == len(runs)
-    assert (tmp_path / "lakeflow/jobs.parquet").exists()
+    monkeypatch.setenv("AIRFLOW_VAR_SNS_ARN", topic.arn)
+    finished = run_dag(names_of(7)["dag"])
+    assert finished.tasks == {"report": "success"}
+    message = topic.only()
+    assert message.subject == "Airflow: 3 of 8 runs failed in 60 days, worst job 1"
+    assert "no such table" in message.text
+    (report,) = tmp_path.glob("report-*.html")
+    assert str(report.name) in message.text
