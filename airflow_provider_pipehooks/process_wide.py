@@ -20,6 +20,8 @@ KEPT: Mapping[str, str] = {
     "hooks.rate:_LIMITS.clear": "how fast each account may be asked, for each event loop",
     "hooks.remote:_FETCHING.clear": "who is fetching a token now, for each event loop",
     "plugins.background:forget": "the queue of events for slow receivers, and its thread",
+    "plugins.shown.alerts:_known.clear": "what the page has read of the outbox",
+    "plugins.shown.figures:_kept.clear": "figures of the page, for some minutes",
     "plugins.plugin:warn_once.cache_clear": "whether options without effect were told of",
     "tasks.turns:_NOW.clear": "the task that runs, and which operators it has executed",
     "triggers.assets.rounds:_WATCHERS.clear": "watchers of finished runs, by whom they ask",

@@ -19,7 +19,12 @@ PACKAGE = Path(process_wide.__file__).parent
 #: Programs of their own, which are not part of Airflow's processes.
 ELSEWHERE = ("standin", "demo")
 #: Made once from what does not change, so that there is nothing to forget.
-CONSTANT = {"handlers.state.stateful:stateful_class"}
+CONSTANT = {
+    "handlers.state.stateful:stateful_class",
+    "plugins.shown.rendering:style",
+    "plugins.shown.rendering:style_version",
+    "plugins.shown.rendering:templates",
+}
 #: It is behind a global statement, and has a function of its own.
 FORGOTTEN_BY = {"plugins.background:_of_this_process": "plugins.background:forget"}
 CONTAINERS = ("dict", "list", "set", "deque", "OrderedDict", "WeakKeyDictionary", "Heap")

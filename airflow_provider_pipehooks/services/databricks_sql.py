@@ -7,7 +7,7 @@ answer was lost is found there by our mark. What a statement returned is of no i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
@@ -129,9 +129,14 @@ class DatabricksSql:
     def parse(self, data: Mapping[str, Any]) -> Run:
         return self._parse(data, _request("GET"))
 
-    def _parse(self, data: Mapping[str, Any], request: Request) -> Run:
+    def _parse(
+        self,
+        data: Mapping[str, Any],
+        request: Request,
+        read: Callable[[Mapping[str, Any]], Run] = parse_statement,
+    ) -> Run:
         try:
-            return parse_statement(data)
+            return read(data)
         except ValueError as err:
             raise RemoteCallError(
                 f"{request} did not answer with a statement: {err}", retryable=True
@@ -163,10 +168,11 @@ class DatabricksSql:
         }
         token = ""
         for _ in range(_HISTORY_PAGES):
-            body = (yield _history(**window, **({"page_token": token} if token else {}))).body
+            request = _history(**window, **({"page_token": token} if token else {}))
+            body = (yield request).body
             for query in objects(body.get("res")):
                 if any((each.get("key"), each.get("value")) == (MARK, tag) for each in _tags(query)):
-                    return parse_query(query)
+                    return self._parse(query, request, parse_query)
             token = text_or_none(body.get("next_page_token")) or ""
             if not token:
                 break
@@ -174,9 +180,10 @@ class DatabricksSql:
 
     def past_statement(self, run_id: int | str) -> Procedure[Run | None]:
         """A statement that is not told of by its id any more, which is so some hours after its end."""
-        body = (yield _history(**{"filter_by.statement_ids": str(run_id)})).body
+        request = _history(**{"filter_by.statement_ids": str(run_id)})
+        body = (yield request).body
         same = [query for query in objects(body.get("res")) if query.get("query_id") == run_id]
-        return parse_query(same[0]) if same else None
+        return self._parse(same[0], request, parse_query) if same else None
 
 
 def _tags(query: Mapping[str, Any]) -> list[Mapping[str, Any]]:

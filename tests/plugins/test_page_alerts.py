@@ -160,7 +160,7 @@ def test_a_folder_that_may_not_be_read_is_told(outbox: Outbox) -> None:
 
 def test_the_page_shows_what_waits_and_what_was_told(get: Any, database: Any, tmp_path: Path) -> None:
     outbox = Outbox(str(tmp_path / "outbox"))
-    outbox.put(notice("ann_shops", at=NOW - 3_600, title="Airflow: <script>alert(1)</script> failed"))
+    outbox.put(notice("ann_shops", at=time.time() - 3_600, title="Airflow: <script>alert(1)</script> failed"))
     outbox.put(notice("bob_shops", title="a secret of bob's"))
     outbox.remember("one", Group(firing={"ann_stock.load": NOW}, told=True, sent_at=NOW, number=3))
     text = get("ann", "alerts").text

@@ -8,6 +8,8 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -191,6 +193,13 @@ def test_a_pipe_that_is_closed_early_is_no_error(standin: StandIn) -> None:
     assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (0, 1, "")
 
 
+def drained(terminal: int) -> None:
+    """Read until nobody writes any more."""
+    with suppress(OSError):
+        while os.read(terminal, 65_536):
+            pass
+
+
 def test_ctrl_c_in_a_terminal_leaves_no_trace(standin: StandIn) -> None:
     """A table that is drawn anew, in a real terminal, ended as people end it."""
     made = fill(standin, "dbt_cloud", HOSTILE)
@@ -203,10 +212,14 @@ def test_ctrl_c_in_a_terminal_leaves_no_trace(standin: StandIn) -> None:
         shown = b""
         while made[0].encode() not in shown:
             shown += os.read(main_end, 65_536)
+        # A terminal that nobody reads fills up, and holds up whoever draws a last time.
+        rest = Thread(target=drained, args=(main_end,))
+        rest.start()
         process.send_signal(2)
         assert process.stderr is not None
         said = process.stderr.read().decode()
         assert process.wait() == 0
+    rest.join()
     os.close(main_end)
     assert "Traceback" not in said
     assert b"\x1b]0;" not in shown
