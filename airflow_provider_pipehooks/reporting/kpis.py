@@ -28,7 +28,7 @@ from airflow_provider_pipehooks.reporting.figures import (
     Started,
     Window,
 )
-from airflow_provider_pipehooks.reporting.slower import newest, slower
+from airflow_provider_pipehooks.reporting.slower import last_level, newest, slower
 from airflow_provider_pipehooks.reporting.trend import trend
 from airflow_provider_pipehooks.reporting.window_days import day_of, moment
 
@@ -267,12 +267,18 @@ def _slower(counted: Counted, owners: Mapping[int, Job], window: Window, days: _
         f"SELECT owner, arg_max(took, done, {most}), count(*) FROM counted WHERE {succeeded} "
         "GROUP BY owner ORDER BY owner"
     ):
-        medians = {day: time for day, time in _medians(days[owner]).items() if time > 0}
         its_own = f"SELECT {{}} FROM counted WHERE {succeeded} AND owner = {owner}"
-        if change := slower(times[::-1], is_part=runs > most):
+        by_day = None
+        if is_part := runs > most:
+            medians = {day: time for day, time in _medians(days[owner]).items() if time > 0}
+            by_day = slower(list(medians.values()))
+            # Of before the last change that days show, runs would be a level that is gone.
+            begin = list(medians)[last_level(list(medians.values()))]
+            times = times[: sum(count for day, (count, *_) in days[owner].items() if day >= begin)]
+        if change := slower(times[::-1], is_part=is_part):
             ((ends,),) = counted.ask(its_own.format(f"max(done, {len(times) - change.at})"))
             since = ends[-1]
-        elif runs > most and (change := slower(list(medians.values()))):
+        elif change := by_day:
             day = list(medians)[change.at]
             ((since,),) = counted.ask(f"{its_own.format('min(done)')} AND {day_of('made', window)} = {day}")
         else:

@@ -77,16 +77,28 @@ def slower(times_s: Sequence[float], *, is_part: bool = False) -> Change | None:
     :param is_part: there are older ones, so another part is looked at each time. The level is then taken from
         half of it: one that is known from few would be wrong sooner or later.
     """
-    begin, last = 0, None
-    fewest = max(FEWEST, len(times_s) // 2) if is_part else FEWEST
-    while (found := _first_change([log(time) for time in times_s[begin:]], fewest)) is not None:
-        at, is_slower = found
-        last = (begin, begin + at) if is_slower else None
-        begin, fewest = begin + at, FEWEST
-    if last is None:
+    (before, _), (begin, is_slower) = [(0, False), *_levels(times_s, is_part)][-2:]
+    if not is_slower:
         return None
-    change = Change(last[1], median(times_s[last[0] : last[1]]), median(times_s[last[1] :]))
+    change = Change(begin, median(times_s[before:begin]), median(times_s[begin:]))
     return change if change.ratio >= LEAST_RATIO else None
+
+
+def last_level(times_s: Sequence[float]) -> int:
+    """The index from which on times are as they are now: 0 if they have always been so."""
+    return _levels(times_s, is_part=False)[-1][0]
+
+
+def _levels(times_s: Sequence[float], is_part: bool) -> list[tuple[int, bool]]:
+    """Where each level begins, and whether it is a longer one than the one before."""
+    levels = [(0, False)]
+    fewest = max(FEWEST, len(times_s) // 2) if is_part else FEWEST
+    logs = [log(time) for time in times_s]
+    while (found := _first_change(logs[levels[-1][0] :], fewest)) is not None:
+        at, is_slower = found
+        levels.append((levels[-1][0] + at, is_slower))
+        fewest = FEWEST
+    return levels
 
 
 def _first_change(logs: Sequence[float], fewest: int) -> tuple[int, bool] | None:

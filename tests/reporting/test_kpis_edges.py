@@ -257,6 +257,15 @@ def test_of_a_job_with_many_runs_a_change_of_long_ago_is_told_by_its_day(tmp_pat
     assert found.ratio == pytest.approx(1.5, rel=0.01)
 
 
+def test_of_a_job_with_many_runs_a_change_of_today_is_told_by_its_runs(tmp_path: Path) -> None:
+    """The second of two: the first one shows in its days."""
+    times = [600] * 48 * 20 + [900] * 48 * 20 + [1200] * 8
+    runs = [run(n / 2, time + n % 7) for n, time in enumerate(times)]
+    (found,) = told(tmp_path, *map(row, runs)).slower
+    assert found.since == runs[48 * 40].finished_at
+    assert (found.before_s, found.after_s) == pytest.approx((903, 1203), abs=1)
+
+
 def test_one_time_runs_do_not_get_slower(tmp_path: Path) -> None:
     runs = [run(12 * n, 600 if n < 80 else 900, job_id=None) for n in range(100)]
     assert told(tmp_path, *map(row, runs)).slower == ()
