@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -206,7 +207,13 @@ def test_ctrl_c_in_a_terminal_leaves_no_trace(standin: StandIn) -> None:
     main_end, their_end = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "40"}
     with subprocess.Popen(
-        [*COMMAND, "--follow"], stdout=their_end, stdin=their_end, stderr=subprocess.PIPE, env=environment
+        [*COMMAND, "--follow"],
+        stdout=their_end,
+        stdin=their_end,
+        stderr=subprocess.PIPE,
+        env=environment,
+        # What a shell runs in the background ignores Ctrl-C, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         os.close(their_end)
         shown = b""
