@@ -172,13 +172,15 @@ def _auth(conn: Connection, url: str) -> Auth:
             f"Connection {conn.conn_id!r}: extra {unsupported[0]!r} is not supported. Use a token, "
             "'service_principal_oauth', or 'azure_tenant_id' with a service principal."
         )
-    if conn.login and conn.password:
+    # Users of Databricks are named by their mail addresses; anything else is a service principal whose extra
+    # is missing, or says false.
+    if "@" in (conn.login or "") and conn.password:
         log.warning(
             "Connection %r logs in with a user's password, which Databricks has retired. Use a token; for a "
             "service principal set the extra 'service_principal_oauth' to true.",
             conn.conn_id,
         )
-        login = BasicLogin(conn.login, conn.password)
+        login = BasicLogin(str(conn.login), conn.password)
         mask_secret(login.pair)
         return login
     raise ConfigurationError(

@@ -201,7 +201,7 @@ CONNECTIONS = [
         given="a user's name and password",
         does=lambda: DatabricksHook().get_run(1),
         conn_id=DATABRICKS,
-        fields={"login": "ada", "password": SECRET},
+        fields={"login": "ada@example.com", "password": SECRET},
         error=AccessDenied,
         says=("answered 401", "unsupported type for this API"),
     ),

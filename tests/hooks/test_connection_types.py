@@ -152,15 +152,18 @@ def test_a_token_of_another_account_fails_the_test(standin: StandIn, connections
 def test_a_no_in_a_uri_is_no_wish_for_a_service_principal(text: str, connections: Connect) -> None:
     fields = {**OWN_DATABRICKS, "login": "ada", "extra": {"service_principal_oauth": text}}
     connections("conn", **fields)
+    with pytest.raises(ConfigurationError, match="no usable credentials"):
+        _ = DatabricksHook("conn").target
+    connections("conn", **{**fields, "login": "ada@example.com"})
     assert isinstance(DatabricksHook("conn").target.auth, BasicLogin)
 
 
 def test_a_users_password_is_sent_with_a_word_of_warning(
     connections: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    connections("conn", **{**OWN_DATABRICKS, "login": "ada", "password": "s3cret"})
+    connections("conn", **{**OWN_DATABRICKS, "login": "ada@example.com", "password": "s3cret"})
     target = DatabricksHook("conn").target
-    assert header_of(target) == "Basic YWRhOnMzY3JldA=="
+    assert header_of(target) == "Basic YWRhQGV4YW1wbGUuY29tOnMzY3JldA=="
     assert "'conn' logs in with a user's password, which Databricks has retired" in caplog.text
     assert "s3cret" not in f"{target!r} {caplog.text}"
 
