@@ -10,7 +10,6 @@ import itertools
 import json
 import re
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,12 +151,10 @@ def _of_any_run(xcoms: dict[str, Any], standin: StandIn) -> dict[str, str]:
     """Values as text, without times; runs are named by their job: tasks side by side start in any order."""
     runs = [(run_id, run.job_id) for run_id, run in standin.dbt_cloud.runs.items()]
     runs += [(run_id, run.job_id) for run_id, run in standin.databricks_jobs.runs.items()]
-    numbers: Counter[Any] = Counter()
     once = {job_id for _, job_id in runs} - JOBS
     texts = {key: json.dumps(value, sort_keys=True, default=str) for key, value in xcoms.items()}
     for run_id, job_id in sorted(runs):
-        numbers[job_id] += 1
-        name = "<one-time run>" if job_id in once else f"<run {numbers[job_id]} of job {job_id}>"
+        name = "<one-time run>" if job_id in once else f"<run of job {job_id}>"
         texts = {key: text.replace(str(run_id), name) for key, text in texts.items()}
     for job_id in once:
         texts = {key: text.replace(str(job_id), "<one-time job>") for key, text in texts.items()}
