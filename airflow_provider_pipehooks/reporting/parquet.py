@@ -9,7 +9,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import blake2b
@@ -168,10 +168,8 @@ def readable(db: duckdb.DuckDBPyConnection, files: Mapping[str, str]) -> list[Gr
     """
     import duckdb
 
-    try:
+    with suppress(duckdb.Error):  # one by one, then
         return groups_of(db, list(files))
-    except duckdb.Error:
-        pass
     good = []
     for path, name in files.items():
         try:

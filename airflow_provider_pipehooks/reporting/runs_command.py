@@ -48,7 +48,7 @@ def run(argv: list[str], *, sleep: Callable[[float], None] = time.sleep) -> int:
                 _show(newest(given.service, hook, wanted), as_lines=given.json)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        pass
+        return 0  # how --follow ends
     except BrokenPipeError:
         # Whoever read has seen enough. What is still in the buffer must not be tried again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -73,9 +73,7 @@ def sync_history(
     now = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
     history = history or History()
     telling = Telling(on_parts=on_parts, on_day=on_day)
-    since = now - timedelta(days=min(days, KEPT_DAYS[service]))
-    if oldest := oldest_kept(retention_days, now):
-        since = max(since, datetime.combine(date.fromisoformat(oldest), datetime.min.time(), timezone.utc))
+    since = _since(service, days, oldest_kept(retention_days, now), now)
     hook = open_hook(service, conn_id or row_of(service).conn_id, account_id)
     if service == "databricks_pipelines":
         # Here: who lists runs needs nothing of it.
@@ -98,6 +96,17 @@ def sync_history(
     done = _finished(_closing(hook, work))
     delete_old(history, retention_days=retention_days, now=now)
     return done
+
+
+def _since(service: str, days: float, oldest: str, now: datetime) -> datetime:
+    """How far back is worth reading.
+
+    :param oldest: the first day that is kept, "" for all.
+    """
+    since = now - timedelta(days=min(days, KEPT_DAYS[service]))
+    if not oldest:
+        return since
+    return max(since, datetime.combine(date.fromisoformat(oldest), datetime.min.time(), timezone.utc))
 
 
 async def _closing(hook: RemoteHook, work: Any) -> Synced:

@@ -104,6 +104,7 @@ def test_a_closed_statement_has_succeeded(standin: StandIn) -> None:
     """By the API's own words; the official operator fails there."""
     plan(standin, Plan(outcome="closed"))
     run(execute(), Try())
+    assert states(standin) == ["CLOSED"]
 
 
 @both
